@@ -1,0 +1,98 @@
+package linearizability
+
+import "fmt"
+
+// Op is what an event is about.
+type Op uint8
+
+// The operations of a history.
+const (
+	OpInvalid Op = iota
+	// OpAcquire asks for the lock: invoke, then ok (granted: Token, Grant),
+	// fail (certainly not granted; Holder names the client in the way, if the
+	// lock said so) or info (maybe granted).
+	OpAcquire
+	// OpRenew extends grant Grant: invoke, then ok, fail or info.
+	OpRenew
+	// OpRelease gives grant Grant back: invoke, then ok, fail (it was not ours
+	// any more) or info. The client's belief ends at the invoke.
+	OpRelease
+	// OpExpire (info): the client's own end of validity for Grant was reached.
+	OpExpire
+	// OpLost (info): the lock told the client that Grant is lost.
+	OpLost
+	// OpCrash (info): the client died; every belief and open operation ends.
+	OpCrash
+	// OpRead and OpWrite (ok or fail) are accesses to the protected resource, at
+	// the instant the resource performed or rejected them. Fenced tells whether
+	// the resource compared tokens. Value is what was read or written.
+	OpRead
+	OpWrite
+)
+
+var opNames = [...]string{"invalid", "acquire", "renew", "release", "expire", "lost", "crash", "read", "write"}
+
+func (o Op) String() string {
+	if int(o) < len(opNames) {
+		return opNames[o]
+	}
+	return fmt.Sprintf("op(%d)", uint8(o))
+}
+
+// Phase is where in its operation an event stands, in Jepsen's words.
+type Phase uint8
+
+// The phases.
+const (
+	PhaseInvalid Phase = iota
+	Invoke
+	Ok
+	Fail
+	Info
+)
+
+var phaseNames = [...]string{"invalid", "invoke", "ok", "fail", "info"}
+
+func (p Phase) String() string {
+	if int(p) < len(phaseNames) {
+		return phaseNames[p]
+	}
+	return fmt.Sprintf("phase(%d)", uint8(p))
+}
+
+// Mode is how a lock is held.
+type Mode uint8
+
+// The modes. The zero value is exclusive.
+const (
+	Exclusive Mode = iota
+	Shared
+)
+
+// Event is one line of a history.
+type Event struct {
+	// At is the true time in nanoseconds since the start of the run.
+	At int64
+	// Client is the index of the client. Process is a fresh number after each
+	// indefinite end or crash: a process does nothing after an info.
+	Client  int
+	Process int
+	Op      Op
+	Phase   Phase
+	Lock    string
+	Mode    Mode
+	// Token is the fencing token of the grant; 0 where the lock has none.
+	Token uint64
+	// Grant numbers the successful acquires of a run from 1. On an acquire's
+	// invoke and fail it is 0; on everything that follows from a grant it is
+	// that grant's number.
+	Grant int64
+	// Holder is, on a failed acquire, 1 + the index of the client that the lock
+	// named as the holder; 0 if it named none.
+	Holder int
+	// Fenced and Value belong to OpRead and OpWrite.
+	Fenced bool
+	Value  int64
+	// Detail is for people; no checker reads it.
+	Detail string
+}
