@@ -82,5 +82,9 @@ type Fault struct {
 	Amount   int64
 }
 
+// End returns the instant at which the fault has ended, in true time since the
+// start of the run. It is meaningful only for a fault that is valid.
+func (f Fault) End() time.Duration { return f.Start + f.Duration }
+
 // Plan is a list of faults in the order of their starts.
 type Plan []Fault
