@@ -1,0 +1,215 @@
+package fault
+
+import "time"
+
+// million is the number of parts in a clock rate of 1.
+const million = 1_000_000
+
+// source is one stream of choices.
+type source struct {
+	chooser Chooser
+	stream  string
+}
+
+// below returns a number in [0, n), and 0 without asking if there is no choice.
+func (s source) below(n int64) int64 {
+	if n <= 1 {
+		return 0
+	}
+	return int64(s.chooser.Choose(s.stream, uint64(n)))
+}
+
+// oneIn is true one time in n.
+func (s source) oneIn(n int64) bool { return s.below(n) == 0 }
+
+// sizes draws numbers that matter to a lock of some TTL.
+type sizes struct {
+	config GenerateConfig
+	// grain is what times are multiples of, for the sake of who reads them: a
+	// power of ten, and at most a ten-thousandth of the TTL.
+	grain time.Duration
+}
+
+func newSizes(g GenerateConfig) sizes {
+	grain := time.Duration(1)
+	for grain*10 <= g.TTL/10_000 {
+		grain *= 10
+	}
+	return sizes{g, grain}
+}
+
+// between draws a time from lo to hi, both inclusive, in steps of a grain.
+func (z sizes) between(draw source, lo, hi time.Duration) time.Duration {
+	if hi <= lo {
+		return lo
+	}
+	return lo + z.grain*time.Duration(draw.below(int64((hi-lo)/z.grain)+1))
+}
+
+// upTo draws a time from 0 to hi, both inclusive, in steps of a grain.
+func (z sizes) upTo(draw source, hi time.Duration) time.Duration {
+	return z.between(draw, 0, hi)
+}
+
+// beside draws a time that is just under, just over or exactly the one given,
+// which is made a multiple of a grain.
+func (z sizes) beside(draw source, d time.Duration) time.Duration {
+	d = max(z.grain, d-d%z.grain)
+	off := z.between(draw, z.grain, max(z.grain, d/50))
+	switch draw.below(3) {
+	case 0:
+		return max(z.grain, d-off)
+	case 1:
+		return d + off
+	}
+	return d
+}
+
+// span draws a time in which something happens to a lease, or just does not: it
+// misses a heartbeat (TTL/3), outlives what its holder believes (TTL less the
+// drift), is taken over (TTL, TTL plus the drift), and is lost for long.
+func (z sizes) span(draw source) time.Duration {
+	ttl := z.config.TTL
+	drift := parts(ttl, z.config.MaxClockDriftPPM)
+	switch draw.below(9) {
+	case 0:
+		return z.beside(draw, ttl/3)
+	case 1:
+		return z.beside(draw, ttl/3*2)
+	case 2:
+		return z.beside(draw, ttl-drift)
+	case 3:
+		return z.beside(draw, ttl)
+	case 4:
+		return z.beside(draw, ttl+drift)
+	case 5:
+		return z.beside(draw, 2*ttl)
+	case 6:
+		return z.between(draw, max(z.grain, ttl/100), max(z.grain, ttl/3))
+	}
+	return z.between(draw, max(z.grain, ttl/20), 3*ttl)
+}
+
+// parts returns so many parts per million of a time, without overflow.
+func parts(d time.Duration, ppm int64) time.Duration {
+	return d/million*time.Duration(ppm) + d%million*time.Duration(ppm)/million
+}
+
+// duration draws a Duration that the kind takes and that the run has room for.
+func (z sizes) duration(draw source, info Info) time.Duration {
+	until := z.config.Until
+	switch info.Duration {
+	case Instant:
+		return 0
+	case Outage:
+		if draw.oneIn(5) {
+			return 0
+		}
+		return min(until, z.between(draw, z.grain, 2*z.config.TTL))
+	}
+	// What leaves the lock working may last as long as the run.
+	lives := info.Unit != NoUnit
+	if lives && draw.oneIn(5) {
+		return until
+	}
+	return min(until, z.span(draw))
+}
+
+// amount draws an Amount that the kind takes.
+func (z sizes) amount(draw source, info Info) int64 {
+	switch info.Unit {
+	case PartsPerMillion:
+		return z.rate(draw)
+	case PerMille:
+		return permille(draw)
+	case Nanoseconds:
+	default:
+		return 0
+	}
+	if info.MinAmount < 0 {
+		return z.shift(draw)
+	}
+	return min(info.MaxAmount, int64(z.delay(draw)))
+}
+
+// permille draws a probability: often certainty, else anything from the rare to
+// the likely.
+func permille(draw source) int64 {
+	switch draw.below(4) {
+	case 0:
+		return certain
+	case 1:
+		return 1 + draw.below(20)
+	case 2:
+		return 10 * (1 + draw.below(30))
+	}
+	return 50 * (1 + draw.below(20))
+}
+
+// delay draws a delay or an age from 1 ms to the TTL, as likely a short one as a
+// long one.
+func (z sizes) delay(draw source) time.Duration {
+	ttl := z.config.TTL
+	least := min(time.Millisecond, ttl)
+	switch draw.below(6) {
+	case 0:
+		return z.between(draw, least, ttl/100)
+	case 1:
+		return z.between(draw, least, ttl/10)
+	case 2:
+		return min(ttl, z.beside(draw, ttl/3))
+	case 3:
+		return min(ttl, z.beside(draw, ttl/2))
+	case 4:
+		return ttl
+	}
+	return z.between(draw, least, ttl)
+}
+
+// shift draws by how much a wall clock is wrong, either way: by milliseconds, as
+// after a correction; by whole hours or days, as after a wrong time zone or a
+// dead battery; and by what moves an absolute expiry time across the present.
+func (z sizes) shift(draw source) int64 {
+	const day = 24 * time.Hour
+	var d time.Duration
+	switch draw.below(8) {
+	case 0:
+		d = time.Millisecond * time.Duration(1+draw.below(1000))
+	case 1:
+		d = time.Second * time.Duration(1+draw.below(60))
+	case 2:
+		d = time.Minute * time.Duration(1+draw.below(60))
+	case 3:
+		d = time.Hour * time.Duration(1+draw.below(24))
+	case 4:
+		d = day * time.Duration(1+draw.below(30))
+	case 5:
+		d = z.beside(draw, z.config.TTL/time.Duration(2+draw.below(2)))
+	default:
+		d = z.beside(draw, z.config.TTL*time.Duration(1+draw.below(4)))
+	}
+	n := min(int64(d), maxShift)
+	if draw.oneIn(2) {
+		return -n
+	}
+	return n
+}
+
+// maxRate returns the fastest clock that the lock allows for.
+func (z sizes) maxRate() int64 { return min(z.config.MaxClockDriftPPM, -minRate) }
+
+// rate draws a clock rate: the one that was asked for, or one that the lock
+// allows for, the extremes being the likeliest.
+func (z sizes) rate(draw source) int64 {
+	if z.config.ClockRatePPM != 0 {
+		return z.config.ClockRatePPM
+	}
+	n := z.maxRate()
+	if draw.oneIn(3) {
+		n = 1 + draw.below(n)
+	}
+	if draw.oneIn(2) {
+		return -n
+	}
+	return n
+}
