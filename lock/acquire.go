@@ -1,0 +1,363 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// AcquireOption alters one Acquire, TryAcquire or Do.
+type AcquireOption func(*acquireOptions)
+
+type acquireOptions struct {
+	try           bool
+	waitLimit     time.Duration
+	manualRenewal bool
+	tied          bool // the lease's context ends with the caller's
+}
+
+// WaitLimit ends an Acquire that was not granted within d, with an error that is
+// ErrWaitLimit. Zero means no limit.
+func WaitLimit(d time.Duration) AcquireOption { return func(o *acquireOptions) { o.waitLimit = d } }
+
+// ManualRenewal leaves renewing to the caller (Lease.Renew). Without it the
+// lease ends TTL after it was asked for.
+func ManualRenewal() AcquireOption { return func(o *acquireOptions) { o.manualRenewal = true } }
+
+// Acquire takes the lock called name, and waits for it until ctx or the wait
+// limit ends. It keeps trying through conflicts, lost replies and an
+// unavailable store. Errors: an ErrWaitLimit (a *HeldError if the holder is
+// known), ErrClosed, a *FormatError, what the store refused (ErrRefused), or the
+// cause of ctx's end. After the last, a request may still be on its way and
+// win the lock; the client then gives it back in the background.
+func (c *Client) Acquire(ctx context.Context, name string, options ...AcquireOption) (*Lease, error) {
+	return c.acquireWith(ctx, name, acquireOptions{}, options)
+}
+
+// TryAcquire takes the lock if it is free, or if its holder has not been heard
+// of for its whole lease (observations outlive the call, so that calling it
+// again and again takes over from a dead holder). Otherwise it returns a
+// *HeldError at once.
+func (c *Client) TryAcquire(ctx context.Context, name string, options ...AcquireOption) (*Lease, error) {
+	return c.acquireWith(ctx, name, acquireOptions{try: true}, options)
+}
+
+// Do acquires the lock, runs f and releases. The context that f gets ends when
+// ctx does or when the lease is lost (context.Cause is then an ErrLost). Do
+// returns what f and the release returned, joined, and an ErrLost if the lease
+// was lost before f returned.
+func (c *Client) Do(ctx context.Context, name string, f func(context.Context, *Lease) error, options ...AcquireOption) (err error) {
+	l, err := c.acquireWith(ctx, name, acquireOptions{tied: true}, options)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		lost := l.lostErr()
+		releaseErr := l.Release(context.WithoutCancel(ctx))
+		if lost != nil {
+			releaseErr = lost
+		}
+		err = errors.Join(err, releaseErr)
+	}()
+	return f(l.Context(), l)
+}
+
+func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions, options []AcquireOption) (*Lease, error) {
+	for _, option := range options {
+		option(&o)
+	}
+	if err := checkName(name); err != nil {
+		return nil, err
+	}
+	if o.waitLimit < 0 {
+		return nil, fmt.Errorf("acquire lock %q: wait limit %s is negative", name, o.waitLimit)
+	}
+	id, serial := c.nextID()
+	a := &attempt{c: c, name: name, id: id, serial: serial, o: o, ctx: ctx}
+	limited := ctx
+	if o.waitLimit > 0 {
+		var stop func()
+		limited, stop = limit(ctx, c.rt, o.waitLimit, ErrWaitLimit)
+		defer stop()
+	}
+	l, err := a.run(limited)
+	if err == nil {
+		return l, nil
+	}
+	if a.open {
+		c.spawn(ctx, a.giveBack)
+	}
+	if errors.Is(err, ErrWaitLimit) && a.read && len(a.v.state.holders) > 0 {
+		return nil, a.heldError(true)
+	}
+	if held := (*HeldError)(nil); errors.As(err, &held) {
+		return nil, err
+	}
+	return nil, fmt.Errorf("acquire lock %q: %w", name, err)
+}
+
+// attempt is one Acquire under way.
+type attempt struct {
+	c      *Client
+	name   string
+	id     string
+	serial uint64
+	o      acquireOptions
+	ctx    context.Context // the caller's, without the wait limit
+
+	v     *view // what is known of the record; nil: nothing
+	read  bool  // v was read during this attempt
+	asked bool  // the store was asked something during this attempt
+	// open: a write of ours that replaces openRev may be, or become, the
+	// record. Every one of them was sent at openSince or later, so that a lease
+	// counted from there is never too long.
+	open      bool
+	openSince time.Duration
+	openRev   Revision
+	failures  int // tries in a row that brought nothing
+}
+
+func (a *attempt) run(ctx context.Context) (*Lease, error) {
+	c := a.c
+	a.v = c.remembered(a.name)
+	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if c.isClosed() {
+			return nil, ErrClosed
+		}
+		if l, done, err := a.step(ctx); done || err != nil {
+			return l, err
+		}
+	}
+}
+
+// step does one thing: look, try to take, or wait.
+func (a *attempt) step(ctx context.Context) (l *Lease, done bool, err error) {
+	c := a.c
+	if a.v == nil && !a.asked && c.caps.ConflictReturnsCurrent {
+		a.v = &view{state: &state{}} // creating it tells what there is
+	}
+	a.asked = true
+	now := c.rt.Now()
+	var freeAt time.Duration
+	var free bool
+	if a.v != nil {
+		freeAt, free = c.rules.availableAt(a.v, c.cfg.MaxClockDriftPPM)
+	}
+	switch {
+	case a.v == nil, !a.read && !free && now < freeAt:
+		return nil, false, a.look(ctx)
+	case a.open && contains(a.v.state, a.id):
+		return a.takeOurs(ctx)
+	case free || now >= freeAt:
+		return a.take(ctx)
+	case a.o.try:
+		return nil, true, a.heldError(false)
+	default:
+		return nil, false, a.await(ctx, freeAt-now)
+	}
+}
+
+// know takes in a view that was obtained during this attempt. Once the record
+// has moved on from the revision that our open write replaces, without naming
+// us, that write can land no more.
+func (a *attempt) know(v *view) {
+	if a.open && v.rev != a.openRev && !contains(v.state, a.id) {
+		a.open = false
+	}
+	a.v, a.read = v, true
+	a.c.remember(a.name, v)
+}
+
+// look reads the record.
+func (a *attempt) look(ctx context.Context) error {
+	before := a.v
+	if before == nil {
+		before = a.c.remembered(a.name)
+	}
+	v, err := a.c.read(ctx, a.name, before)
+	if err != nil {
+		return a.failed(ctx, err)
+	}
+	a.failures = 0
+	a.know(v)
+	return nil
+}
+
+// take tries to become the holder by replacing the very record that was seen.
+func (a *attempt) take(ctx context.Context) (*Lease, bool, error) {
+	c := a.c
+	h := holder{id: a.id, owner: c.cfg.Owner, ttl: c.cfg.TTL}
+	next := a.v.state.withHolder(h, c.rules.grantToken(a.v.state))
+	takeover := len(a.v.state.holders) > 0
+	l, err := a.writeGrant(ctx, next, 0)
+	if l != nil && takeover {
+		c.log.Info("lock taken over", "lock", a.name, "token", l.token)
+	}
+	return l, l != nil, err
+}
+
+// takeOurs: the record already names us, by an earlier write whose reply was
+// lost. If the lease that it earned is still good, that is the grant; else the
+// beat is raised to earn a new one.
+func (a *attempt) takeOurs(ctx context.Context) (*Lease, bool, error) {
+	c := a.c
+	h, _ := a.v.state.find(a.id)
+	end := c.rules.leaseEnd(a.openSince, a.openSince, h.ttl, c.cfg.MaxClockDriftPPM)
+	if c.rt.Now() < end {
+		return a.granted(a.v, h.beat, end, a.openSince), true, nil
+	}
+	l, err := a.writeGrant(ctx, a.v.state.withBeat(a.id, h.beat+1), h.beat+1)
+	return l, l != nil, err
+}
+
+// writeGrant sends next, which names us as the holder.
+func (a *attempt) writeGrant(ctx context.Context, next *state, beat uint64) (*Lease, error) {
+	c := a.c
+	sentAt := c.rt.Now()
+	if !a.open {
+		a.open, a.openSince = true, sentAt
+	}
+	a.openRev = a.v.rev
+	v, err := c.write(ctx, a.name, a.v, next)
+	repliedAt := c.rt.Now()
+	end := c.rules.leaseEnd(sentAt, repliedAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
+	switch {
+	case err == nil:
+		a.know(v)
+		a.openSince = sentAt
+		if repliedAt >= end {
+			return nil, nil // too late to be of use; takeOurs earns a new one
+		}
+		return a.granted(v, beat, end, sentAt), nil
+	case errors.Is(err, ErrConflict):
+		a.failures++
+		if v != nil {
+			a.know(v)
+		} else {
+			a.v = nil
+		}
+		if a.failures > 3 {
+			return nil, a.backOff(ctx)
+		}
+		return nil, nil
+	case Definite(err):
+		return nil, a.failed(ctx, err)
+	}
+	if c.rules.unansweredIs == failure {
+		a.open = false
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if c.rules.unansweredIs == success {
+		return a.granted(&view{rev: a.v.rev, state: next, seenAt: []time.Duration{sentAt}}, beat, end, sentAt), nil
+	}
+	c.log.Debug("no answer to an acquire", "lock", a.name, "error", err)
+	a.v = nil // look what became of it
+	return nil, a.failed(ctx, err)
+}
+
+// failed decides what an error means for the attempt: it ends it (nil is never
+// returned for a refusal), or there is a pause before the next try.
+func (a *attempt) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if errors.Is(err, ErrRefused) {
+		return err
+	}
+	a.failures++
+	if a.o.try && a.failures > 3 {
+		return err
+	}
+	a.c.log.Debug("acquire goes on", "lock", a.name, "failures", a.failures, "error", err)
+	return a.backOff(ctx)
+}
+
+// backOff sleeps, longer each time in a row, at most PollEvery or so.
+func (a *attempt) backOff(ctx context.Context) error {
+	c := a.c
+	d := c.cfg.PollEvery >> max(0, 5-a.failures)
+	return c.rt.Sleep(ctx, between(d, c.rt.Uint64()))
+}
+
+// await waits for a change of the record, at most until it may be taken over.
+func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
+	c := a.c
+	if c.watcher == nil {
+		return a.poll(ctx, atMost)
+	}
+	wait, stop := limit(ctx, c.rt, atMost, errSlow)
+	rec, err := c.watcher.Wait(wait, a.name, a.v.rev)
+	timeUp := wait.Err() != nil
+	stop()
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		if timeUp {
+			return nil // run asks whose context it was
+		}
+		return a.poll(ctx, atMost)
+	}
+	v, err := c.seen(a.name, a.v, rec, err)
+	if err != nil {
+		return err
+	}
+	a.failures = 0
+	a.know(v)
+	return nil
+}
+
+// poll sleeps and looks, unless it slept until the lock may be taken over: then
+// the compare-and-swap is the look.
+func (a *attempt) poll(ctx context.Context, atMost time.Duration) error {
+	c := a.c
+	d := between(c.cfg.PollEvery, c.rt.Uint64())
+	if err := c.rt.Sleep(ctx, min(d, atMost)); err != nil || d >= atMost {
+		return err
+	}
+	return a.look(ctx)
+}
+
+func (a *attempt) granted(v *view, beat uint64, end, sentAt time.Duration) *Lease {
+	a.open = false
+	return startLease(a, v, beat, end, sentAt)
+}
+
+func (a *attempt) heldError(waited bool) *HeldError {
+	h := a.v.state.holders[0]
+	freeAt, _ := a.c.rules.availableAt(a.v, a.c.cfg.MaxClockDriftPPM)
+	return &HeldError{
+		Name: a.name, Owner: h.owner, Token: a.v.state.token, TTL: h.ttl,
+		FreeIn: max(0, freeAt-a.c.rt.Now()), Waited: waited,
+	}
+}
+
+// giveBack looks, for as long as a lease, whether the abandoned attempt was or
+// will be granted after all, and frees the lock if so. If it does not succeed,
+// the lease runs out by itself.
+func (a *attempt) giveBack(ctx context.Context) {
+	c := a.c
+	until := c.rt.Now() + c.cfg.TTL
+	for ctx.Err() == nil && c.rt.Now() < until {
+		v, err := c.read(ctx, a.name, nil)
+		switch {
+		case err != nil:
+		case v.rev != a.openRev && !contains(v.state, a.id):
+			return // the write named openRev, and can land no more
+		case contains(v.state, a.id):
+			if _, err := c.write(ctx, a.name, v, v.state.without(a.id)); err == nil {
+				return
+			}
+			continue
+		}
+		if c.rt.Sleep(ctx, between(c.cfg.PollEvery, c.rt.Uint64())) != nil {
+			return
+		}
+	}
+}
+
+func contains(s *state, id string) bool {
+	_, ok := s.find(id)
+	return ok
+}

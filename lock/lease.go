@@ -1,0 +1,448 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Lease is a grant of a lock. It is renewed in the background until it is
+// released or lost. It is safe for concurrent use.
+type Lease struct {
+	c      *Client
+	name   string
+	id     string
+	serial uint64
+	token  uint64
+
+	ctx    context.Context // the holder's: ends with the lease
+	cancel context.CancelCauseFunc
+	work   context.Context // the background tasks': ends with Release
+	stop   context.CancelFunc
+	joins  []func()
+
+	mu       sync.Mutex // never held over a Store or Runtime call
+	v        *view
+	lastBeat uint64 // the highest beat ever sent
+	end      time.Duration
+	sentAt   time.Duration // of the write that earned end
+	open     []sentBeat    // renewals whose outcome is not known
+	lost     *LostError
+	released bool
+}
+
+// sentBeat is a renewal under way.
+type sentBeat struct {
+	beat uint64
+	at   time.Duration
+}
+
+// startLease makes the lease that attempt a earned and starts its two tasks:
+// the heartbeat, which renews, and the end watch, which cancels the context
+// when the lease runs out whatever the heartbeat is waiting for. Both end when
+// the lease is lost or released; Release waits for both.
+func startLease(a *attempt, v *view, beat uint64, end, sentAt time.Duration) *Lease {
+	c := a.c
+	parent := a.ctx
+	if !a.o.tied {
+		parent = context.WithoutCancel(parent)
+	}
+	l := &Lease{
+		c: c, name: a.name, id: a.id, serial: a.serial, token: v.state.token,
+		v: v, lastBeat: beat, end: end, sentAt: sentAt,
+	}
+	l.ctx, l.cancel = context.WithCancelCause(parent)
+	l.work, l.stop = context.WithCancel(context.WithoutCancel(parent))
+	c.mu.Lock()
+	c.leases[l] = struct{}{}
+	c.mu.Unlock()
+	if !a.o.manualRenewal {
+		l.joins = append(l.joins, c.rt.Go(l.heartbeat))
+	}
+	l.joins = append(l.joins, c.rt.Go(l.watchEnd))
+	c.log.Debug("lock granted", "lock", l.name, "token", l.token)
+	return l
+}
+
+// Name is the lock's name.
+func (l *Lease) Name() string { return l.name }
+
+// Token is the fencing token: greater than that of every earlier grant.
+func (l *Lease) Token() uint64 { return l.token }
+
+// Context ends when the lease is lost (cause: a *LostError, which is ErrLost) or
+// released (cause: ErrReleased). It carries the values of Acquire's context but
+// not its end; under Do, its end too.
+func (l *Lease) Context() context.Context { return l.ctx }
+
+// Valid reports whether the lease stands at this moment. By the time the answer
+// is used it may not; only the fencing token covers that gap.
+func (l *Lease) Valid() bool { return l.Remaining() > 0 }
+
+// Remaining is how long the lease stands if no renewal succeeds any more; 0 once
+// it is lost or released.
+func (l *Lease) Remaining() time.Duration {
+	now := l.c.rt.Now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.released || l.lost != nil {
+		return 0
+	}
+	return max(0, l.end-now)
+}
+
+// ValidUntil is the reading of the Runtime's clock at which Remaining becomes 0
+// if no renewal succeeds any more.
+func (l *Lease) ValidUntil() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end
+}
+
+func (l *Lease) lostErr() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.lost == nil {
+		return nil
+	}
+	return l.lost
+}
+
+// over returns why the lease is over, or nil.
+func (l *Lease) over() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.released:
+		return ErrReleased
+	case l.lost != nil:
+		return l.lost
+	}
+	return nil
+}
+
+// lose ends the lease: for good, as a holder that was told so once must never
+// believe again. The first reason stands, except that "expired" is corrected
+// by what the store showed later.
+func (l *Lease) lose(reason LostReason) *LostError {
+	l.mu.Lock()
+	first := l.lost == nil
+	if first || l.lost.Reason == LostExpired {
+		l.lost = &LostError{Name: l.name, Token: l.token, Reason: reason}
+	}
+	lost, released := l.lost, l.released
+	l.mu.Unlock()
+	if first && !released {
+		l.cancel(lost)
+		l.c.log.Warn("lease lost", "lock", l.name, "token", l.token, "reason", reason)
+	}
+	return lost
+}
+
+// watchEnd cancels the lease's context at the end of the lease. Started by
+// startLease, ended by Release or the end, awaited by Release.
+func (l *Lease) watchEnd() {
+	for {
+		now := l.c.rt.Now()
+		end := l.ValidUntil()
+		if now >= end {
+			l.lose(LostExpired)
+			l.forget()
+			return
+		}
+		if l.c.rt.Sleep(l.work, end-now) != nil {
+			return
+		}
+	}
+}
+
+// forget drops the lease from the client's list, if nothing is left to release.
+func (l *Lease) forget() {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	delete(l.c.leases, l)
+}
+
+// heartbeat renews until the lease is over. Started by startLease, ended by
+// Release or the loss, awaited by Release.
+func (l *Lease) heartbeat() {
+	cfg := &l.c.cfg
+	failures := 0
+	for {
+		l.mu.Lock()
+		due := renewAt(l.sentAt, cfg.RenewEvery)
+		l.mu.Unlock()
+		pause := max(0, due-l.c.rt.Now())
+		if failures > 0 {
+			pause = between(cfg.RenewEvery>>max(1, 5-failures), l.c.rt.Uint64())
+		}
+		if l.c.rt.Sleep(l.work, pause) != nil {
+			return
+		}
+		err := l.Renew(l.work)
+		switch {
+		case err == nil:
+			failures = 0
+		case errors.Is(err, ErrLost):
+			return
+		case l.c.rules.joinHeartbeat && errors.Is(err, ErrReleased):
+			return
+		default:
+			failures++
+		}
+	}
+}
+
+// Renew extends the lease to TTL from now. It returns nil when the store
+// confirmed it; an ErrLost when the lease is over, whether the store showed it
+// or the lease had run out; or another error, which leaves it open: the lease
+// stands until ValidUntil, and Renew may be tried again.
+func (l *Lease) Renew(ctx context.Context) error {
+	if hook := l.c.cfg.Hooks.RenewStart; hook != nil {
+		hook(l)
+	}
+	err := l.renew(ctx)
+	if hook := l.c.cfg.Hooks.RenewEnd; hook != nil {
+		hook(l, err)
+	}
+	return err
+}
+
+func (l *Lease) renew(ctx context.Context) error {
+	for {
+		beat, base, err := l.nextBeat()
+		if err != nil {
+			return err
+		}
+		v, err := l.c.write(ctx, l.name, base, base.state.withBeat(l.id, beat))
+		switch {
+		case err == nil:
+			return l.adopt(v)
+		case errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound):
+			l.settle(beat)
+		case Definite(err):
+			l.settle(beat)
+			return fmt.Errorf("renew lock %q: %w", l.name, err)
+		default:
+			if done, result := l.assume(base, beat); done {
+				return result
+			}
+			v = nil
+		}
+		if v == nil {
+			if v, err = l.c.read(ctx, l.name, base); err != nil {
+				return fmt.Errorf("renew lock %q: %w", l.name, err)
+			}
+		}
+		if renewed, err := l.take(v, base); err != nil || renewed {
+			return err
+		}
+	}
+}
+
+// assume is what a mutant makes of a renewal without an answer; the sound rule
+// assumes nothing.
+func (l *Lease) assume(base *view, beat uint64) (done bool, err error) {
+	switch l.c.rules.unansweredIs {
+	case failure:
+		l.settle(beat)
+		return true, fmt.Errorf("renew lock %q: %w", l.name, ErrUnavailable)
+	case success:
+		return true, l.adopt(&view{rev: base.rev, state: base.state.withBeat(l.id, beat), seenAt: base.seenAt})
+	}
+	return false, nil
+}
+
+// nextBeat starts a renewal: with a beat that no write of this lease carried
+// before, so that the record tells which of them it was.
+func (l *Lease) nextBeat() (beat uint64, base *view, err error) {
+	now := l.c.rt.Now()
+	if err := l.over(); err != nil && (l.c.rules.joinHeartbeat || !errors.Is(err, ErrReleased)) {
+		return 0, nil, err
+	}
+	if now >= l.ValidUntil() {
+		return 0, nil, l.lose(LostExpired)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lastBeat++
+	l.open = append(l.open, sentBeat{l.lastBeat, now})
+	return l.lastBeat, l.v, nil
+}
+
+// settle forgets a renewal that is known not to have been applied.
+func (l *Lease) settle(beat uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open = slices.DeleteFunc(l.open, func(s sentBeat) bool { return s.beat == beat })
+}
+
+// take judges a record that was read in the middle of a renewal: an error if it
+// shows the lease gone, renewed if it carries one of our open beats, else
+// there is another try to make on top of it (or, if it is the record that we
+// replaced or an older one, an answer still to come).
+func (l *Lease) take(v, base *view) (renewed bool, err error) {
+	switch standingOf(v.state, l.id, l.token) {
+	case standingFreed:
+		return false, l.lose(LostFreed)
+	case standingReplaced:
+		return false, l.lose(LostTaken)
+	case standingOld:
+		return false, fmt.Errorf("renew lock %q: the store answered with an old record", l.name)
+	}
+	h, _ := v.state.find(l.id)
+	l.mu.Lock()
+	before := l.sentAt
+	l.mu.Unlock()
+	if err := l.adopt(v); err != nil {
+		return false, err
+	}
+	l.mu.Lock()
+	renewed = l.sentAt > before
+	l.mu.Unlock()
+	if !renewed && v.rev == base.rev {
+		return false, fmt.Errorf("renew lock %q: beat %d is not confirmed yet", l.name, h.beat+1)
+	}
+	return renewed, nil
+}
+
+// adopt takes v, which names us, as the record to build on. If it carries a
+// beat of ours that was open, the lease now counts from when that was sent.
+func (l *Lease) adopt(v *view) error {
+	h, _ := v.state.find(l.id)
+	now := l.c.rt.Now()
+	l.mu.Lock()
+	known, _ := l.v.state.find(l.id)
+	if h.beat < known.beat {
+		l.mu.Unlock()
+		return nil // older than what we have
+	}
+	l.v = v
+	for _, s := range l.open {
+		if s.beat == h.beat && s.at > l.sentAt {
+			l.sentAt = s.at
+			l.end = max(l.end, l.c.rules.leaseEnd(s.at, now, h.ttl, l.c.cfg.MaxClockDriftPPM))
+		}
+	}
+	l.open = slices.DeleteFunc(l.open, func(s sentBeat) bool { return s.beat <= h.beat })
+	end := l.end
+	l.mu.Unlock()
+	if now >= end {
+		return l.lose(LostExpired)
+	}
+	return nil
+}
+
+// Release gives the lock back. From the moment it is called the lease is not
+// Valid; the heartbeat is stopped before anything is written. It returns nil
+// when the record is free by this call (even if the lease had run out, as long
+// as nobody had taken over), an ErrLost when it was not ours any more, an
+// ErrUnconfirmed when it may have been either, or, when the store gave no answer
+// until ctx or the lease ended, another error: the lock then is free after TTL
+// at the latest. Calling it again returns nil at once.
+func (l *Lease) Release(ctx context.Context) error {
+	l.mu.Lock()
+	again := l.released
+	l.released = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	if l.c.rules.joinHeartbeat {
+		l.stop()
+		for _, join := range l.joins {
+			join()
+		}
+	}
+	l.cancel(ErrReleased)
+	err := l.free(ctx)
+	l.forget()
+	return err
+}
+
+// free writes the record without us, over and over until it is known how that
+// went or it no longer matters.
+func (l *Lease) free(ctx context.Context) error {
+	c := l.c
+	l.mu.Lock()
+	v, lost := l.v, l.lost
+	until := l.sentAt + c.cfg.TTL
+	l.mu.Unlock()
+	if lost != nil && lost.Reason != LostExpired {
+		return lost
+	}
+	open := false // a write of ours has no answer
+	for failures := 0; ; failures++ {
+		freed, err := c.write(ctx, l.name, v, v.state.without(l.id))
+		switch {
+		case err == nil:
+			c.remember(l.name, freed)
+			l.rebase(freed)
+			return nil
+		case !Definite(err) && c.rules.unansweredIs == success:
+			return nil
+		case errors.Is(err, ErrRefused):
+			return fmt.Errorf("release lock %q: %w", l.name, err)
+		}
+		open = open || !Definite(err)
+		now := freed
+		if now == nil {
+			now, err = c.read(ctx, l.name, v)
+		} else {
+			err = nil
+		}
+		if err == nil {
+			if standingOf(now.state, l.id, l.token) == standingMine {
+				v = now
+			} else if done, result := l.freed(now, open); done {
+				return result
+			}
+		}
+		if ctx.Err() != nil || c.rt.Now() >= until && failures > 0 {
+			return fmt.Errorf("release lock %q: not confirmed, free after %s at the latest: %w",
+				l.name, c.cfg.TTL, errors.Join(err, context.Cause(ctx)))
+		}
+		if err != nil || failures > 2 {
+			_ = c.rt.Sleep(ctx, between(c.cfg.PollEvery>>max(0, 5-failures), c.rt.Uint64()))
+		}
+	}
+}
+
+// freed judges a record that does not name us, read during a release. open
+// tells that a write of the release has no answer.
+func (l *Lease) freed(now *view, open bool) (done bool, err error) {
+	switch standingOf(now.state, l.id, l.token) {
+	case standingFreed:
+		if !open {
+			return true, l.lose(LostFreed)
+		}
+		l.c.remember(l.name, now)
+		return true, nil
+	case standingReplaced:
+		switch {
+		case !open:
+			return true, l.lose(LostTaken)
+		case l.c.rt.Now() < l.ValidUntil():
+			return true, nil // nobody may take over yet, so it was our write that freed it
+		}
+		return true, fmt.Errorf("release lock %q: %w", l.name, ErrUnconfirmed)
+	}
+	return false, nil
+}
+
+// rebase lets a heartbeat that was not stopped (a mutant's) build on the record
+// that the release wrote.
+func (l *Lease) rebase(v *view) {
+	if l.c.rules.joinHeartbeat {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := *v
+	held.state = v.state.withHolder(holder{id: l.id, owner: l.c.cfg.Owner, ttl: l.c.cfg.TTL, beat: l.lastBeat}, l.token)
+	held.seenAt = []time.Duration{l.sentAt}
+	l.v = &held
+}
