@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -83,10 +84,14 @@ func (e *env) wait(ctx context.Context, i int, key string, after lock.Revision) 
 
 // settle makes it likely that waits started before are blocked by now, without
 // guessing how long that takes: it is as long as the store needs for a few
-// requests. No case depends on it to be right, only to be sharp.
+// requests, and every goroutine that can run gets its turns meanwhile. No case
+// depends on it to be right, only to be sharp.
 func (e *env) settle(ctx context.Context, key string) {
 	for i := range 6 {
 		_, _ = e.handle(i).Get(ctx, key)
+		for range 50 {
+			runtime.Gosched()
+		}
 	}
 }
 
