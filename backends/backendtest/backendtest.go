@@ -43,7 +43,7 @@ type Options struct {
 	// Other is a second handle on the same data, best over a connection of its
 	// own. With it, cases also show that what one client wrote, another sees.
 	Other lock.Store
-	// Parallel is the number of clients that contend; 8 if it is 0.
+	// Parallel is the number of clients that contend, at least 2; 8 if it is 0.
 	Parallel int
 	// Rounds is how often a case repeats what may go wrong only sometimes; 25
 	// if it is 0.
@@ -77,8 +77,8 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	switch {
-	case o.Parallel < 0:
-		return fmt.Errorf("backendtest: Options.Parallel %d is negative", o.Parallel)
+	case o.Parallel < 0 || o.Parallel == 1:
+		return fmt.Errorf("backendtest: Options.Parallel %d is not at least 2", o.Parallel)
 	case o.Rounds < 0:
 		return fmt.Errorf("backendtest: Options.Rounds %d is negative", o.Rounds)
 	case o.Patience < 0:

@@ -134,7 +134,7 @@ func TestRunStopsWithItsContext(t *testing.T) {
 }
 
 func TestOptionsAreValidated(t *testing.T) {
-	for _, options := range []backendtest.Options{{Parallel: -1}, {Rounds: -1}, {Patience: -1}} {
+	for _, options := range []backendtest.Options{{Parallel: -1}, {Parallel: 1}, {Rounds: -1}, {Patience: -1}} {
 		if err := backendtest.Run(t.Context(), memory.New(), options); err == nil {
 			t.Errorf("%+v was accepted", options)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync/atomic"
 
@@ -161,6 +162,7 @@ func increment(ctx context.Context, store lock.Store, key string) error {
 		if err != nil {
 			return fmt.Errorf("the counter reads %s", show(record.Value))
 		}
+		runtime.Gosched() // let others come in between: that is the point
 		_, err = store.CompareAndSwap(ctx, key, record.Revision, []byte(strconv.Itoa(n+1)))
 		if err == nil {
 			return nil
@@ -192,35 +194,47 @@ func readsSeeWrites(ctx context.Context, e *env) error {
 
 // readsNeverGoBack has one client write rising numbers while the others read.
 // acknowledged is read before each Get, so that the value must be at least it.
+// After each write the writer lets Parallel reads end: as each of the fewer
+// readers has one under way at most, one of these began after the write.
 func readsNeverGoBack(ctx context.Context, e *env) error {
 	key := e.key("k")
 	revision, err := e.create(ctx, key, "0")
 	if err != nil {
 		return err
 	}
-	var acknowledged atomic.Int64
+	var acknowledged, reads atomic.Int64
 	var finished atomic.Bool
-	return e.clients(func(i int) error {
-		if i == 0 {
-			defer finished.Store(true)
-			for n := 1; n <= 4*e.options.Rounds; n++ {
-				if revision, err = e.update(ctx, key, revision, strconv.Itoa(n)); err != nil {
-					return err
-				}
-				acknowledged.Store(int64(n))
+	write := func() error {
+		for n := range int64(e.options.Rounds) {
+			if revision, err = e.update(ctx, key, revision, strconv.FormatInt(n+1, 10)); err != nil {
+				return err
 			}
-			return nil
+			acknowledged.Store(n + 1)
+			for goal := reads.Load() + int64(e.options.Parallel); reads.Load() < goal && !finished.Load(); {
+				runtime.Gosched()
+			}
 		}
+		return nil
+	}
+	read := func(store lock.Store) error {
 		for !finished.Load() {
 			atLeast := acknowledged.Load()
-			record, err := e.handle(i).Get(ctx, key)
+			record, err := store.Get(ctx, key)
 			if err != nil {
 				return fmt.Errorf("get: %w", err)
 			}
 			if n, err := strconv.ParseInt(string(record.Value), 10, 64); err != nil || n < atLeast {
 				return fmt.Errorf("write %d was acknowledged before the read began, which returned %s", atLeast, show(record.Value))
 			}
+			reads.Add(1)
 		}
 		return nil
+	}
+	return e.clients(func(i int) error {
+		defer finished.Store(true) // the first to end, done or failed, ends all
+		if i == 0 {
+			return write()
+		}
+		return read(e.handle(i))
 	})
 }

@@ -278,8 +278,8 @@ func waitKeysApart(ctx context.Context, e *env) error {
 	return nil
 }
 
-// waitMissesNothing lets one client write as fast as it can while others follow
-// by Wait. Versions may be skipped, but the last one must be reached, and no
+// waitMissesNothing lets one client write, in bursts, while others follow by
+// Wait. Versions may be skipped, but the last one must be reached, and no
 // Wait may return the revision that it was to wait beyond.
 func waitMissesNothing(ctx context.Context, e *env) error {
 	key := e.key("k")
@@ -294,6 +294,9 @@ func waitMissesNothing(ctx context.Context, e *env) error {
 			for n := 1; n <= 4*e.options.Rounds; n++ {
 				if revision, err = e.update(ctx, key, revision, strconv.Itoa(n)); err != nil {
 					return err
+				}
+				if n%5 == 0 {
+					e.settle(ctx, key)
 				}
 			}
 			return nil
