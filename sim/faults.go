@@ -1,0 +1,231 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/lockproof/lockproof/fault"
+)
+
+// activeFault is one fault of the plan and how far it has come.
+type activeFault struct {
+	fault.Fault
+	start, end *event // while queued
+	active     bool
+}
+
+// atStore reports whether a kind's target is the store.
+func atStore(k fault.Kind) bool {
+	switch k {
+	case fault.StoreDown, fault.StoreRestart, fault.StoreFailover, fault.Throttle, fault.StaleRead, fault.LostWrite:
+		return true
+	}
+	return false
+}
+
+// lasting reports whether a kind has an end.
+func lasting(k fault.Kind) bool { return k != fault.ClockJump && k != fault.LostWrite }
+
+// validatePlan refuses what the world could not inject as it is written.
+func validatePlan(p fault.Plan, clients int) error {
+	for i, f := range p {
+		var wrong string
+		lowest, highest := int64(0), int64(0)
+		switch f.Kind {
+		case fault.ClockOffset, fault.ClockJump:
+			lowest, highest = -int64(Epoch/2), int64(1)<<60
+		case fault.ClockRate:
+			lowest, highest = 1-million, 1000*million
+		case fault.Latency, fault.Jitter, fault.StaleRead, fault.LostWrite:
+			highest = 1 << 60
+		case fault.LoseRequest, fault.LoseReply, fault.DuplicateRequest, fault.Throttle:
+			highest = 1000
+		case fault.Partition, fault.PartitionRequests, fault.PartitionReplies, fault.Hold, fault.Pause,
+			fault.Suspend, fault.Crash, fault.StoreDown, fault.StoreRestart, fault.StoreFailover:
+		default:
+			wrong = "is of no kind that this world knows"
+		}
+		switch {
+		case wrong != "":
+		case f.Start < 0 || f.Duration < 0 || f.Start > never-f.Duration:
+			wrong = "has a negative or endless time"
+		case f.Amount < lowest || f.Amount > highest:
+			wrong = fmt.Sprintf("has an Amount outside of %d to %d", lowest, highest)
+		case atStore(f.Kind) && f.Target != fault.Store:
+			wrong = "must have the store for its Target"
+		case !atStore(f.Kind) && (f.Target < 0 || f.Target >= clients):
+			wrong = fmt.Sprintf("has a Target that is none of the %d clients", clients)
+		case !lasting(f.Kind) && f.Duration != 0:
+			wrong = "must have no Duration"
+		}
+		if wrong != "" {
+			return fmt.Errorf("sim: fault %d (%+v) %s", i, f, wrong)
+		}
+	}
+	return nil
+}
+
+func (w *World) armPlan(p fault.Plan) {
+	w.plan = make([]activeFault, len(p))
+	for i, f := range p {
+		w.plan[i].Fault = f
+		w.plan[i].start = w.armFault(evFaultStart, i, f.Start)
+		if lasting(f.Kind) {
+			w.plan[i].end = w.armFault(evFaultEnd, i, f.Start+f.Duration)
+		}
+	}
+}
+
+func (w *World) armFault(kind eventKind, i int, at time.Duration) *event {
+	ev := w.newEvent(kind, nil)
+	ev.fault = i
+	w.queue.push(at, ev)
+	return ev
+}
+
+// Heal ends every active fault of the plan now, in the plan's order, and takes
+// back those that have not begun: links open, clocks run right, crashed
+// processes start. What a clock has gone wrong by, it stays wrong by.
+func (w *World) Heal() {
+	for i := range w.plan {
+		p := &w.plan[i]
+		for _, ev := range []**event{&p.start, &p.end} {
+			if *ev != nil {
+				w.queue.remove(*ev)
+				w.freeEvent(*ev)
+				*ev = nil
+			}
+		}
+		if p.active {
+			w.apply(p.Fault, -1)
+			p.active = false
+		}
+	}
+	w.mix(uint64(w.now))
+}
+
+func (w *World) startFault(i int) {
+	p := &w.plan[i]
+	w.freeEvent(p.start)
+	p.start = nil
+	p.active = lasting(p.Kind)
+	w.apply(p.Fault, +1)
+}
+
+func (w *World) endFault(i int) {
+	p := &w.plan[i]
+	w.freeEvent(p.end)
+	p.end = nil
+	p.active = false
+	w.apply(p.Fault, -1)
+}
+
+// apply begins (sign +1) or ends (-1) a fault. Faults of one kind at the same
+// time add up, so each is a sum or a count.
+func (w *World) apply(f fault.Fault, sign int64) {
+	if f.Target == fault.Store {
+		w.store.applyFault(f, sign)
+		return
+	}
+	n := w.nodes[f.Target]
+	if !n.applyFault(f, sign) {
+		n.link.applyFault(f, sign)
+	}
+}
+
+// applyFault reports whether the fault is one of the node itself.
+func (n *Node) applyFault(f fault.Fault, sign int64) bool {
+	begins := sign > 0
+	switch f.Kind {
+	case fault.ClockOffset, fault.ClockJump:
+		n.clock.wall += time.Duration(sign * f.Amount)
+	case fault.ClockRate:
+		n.setRate(sign * f.Amount)
+	case fault.Pause:
+		n.paused += int(sign)
+		if begins {
+			n.w.counters.Pauses++
+			n.stop()
+		} else {
+			n.run()
+		}
+	case fault.Suspend:
+		if begins {
+			n.w.counters.Suspends++
+			n.suspend()
+		} else {
+			n.resume()
+		}
+	case fault.Crash:
+		if begins {
+			n.crash()
+		} else {
+			n.restart()
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+func (l *link) applyFault(f fault.Fault, sign int64) {
+	switch f.Kind {
+	case fault.Latency:
+		l.extra += sign * f.Amount
+	case fault.Jitter:
+		l.jitter += sign * f.Amount
+	case fault.Partition:
+		l.cutRequests += int(sign)
+		l.cutReplies += int(sign)
+	case fault.PartitionRequests:
+		l.cutRequests += int(sign)
+	case fault.PartitionReplies:
+		l.cutReplies += int(sign)
+	case fault.Hold:
+		if sign > 0 {
+			l.holds++
+		} else {
+			l.unhold()
+		}
+	case fault.LoseRequest:
+		l.loseRequest += sign * f.Amount
+	case fault.LoseReply:
+		l.loseReply += sign * f.Amount
+	case fault.DuplicateRequest:
+		l.duplicate += sign * f.Amount
+	}
+	l.faulty = l.extra|l.jitter|l.loseRequest|l.loseReply|l.duplicate != 0 || l.cutRequests|l.cutReplies|l.holds != 0
+}
+
+func (s *server) applyFault(f fault.Fault, sign int64) {
+	begins := sign > 0
+	switch f.Kind {
+	case fault.StoreDown:
+		s.down += int(sign)
+	case fault.StoreRestart, fault.StoreFailover:
+		if f.Kind == fault.StoreRestart {
+			s.restarting += int(sign)
+		} else {
+			s.failing += int(sign)
+		}
+		if begins {
+			s.brokenAt = s.w.now
+			s.breakConnections()
+		}
+	case fault.Throttle:
+		s.throttle += sign * f.Amount
+	case fault.StaleRead:
+		if begins {
+			s.stale = append(s.stale, time.Duration(f.Amount))
+		} else {
+			s.stale = without(s.stale, time.Duration(f.Amount))
+		}
+	case fault.LostWrite:
+		s.rollBack(time.Duration(f.Amount))
+	}
+	if !begins && s.down == 0 && s.restarting == 0 {
+		s.back()
+	}
+	// A connection broken once stays broken, so this is never false again.
+	s.faulty = s.brokenAt >= 0 || s.down > 0 || s.throttle != 0
+}

@@ -1,0 +1,204 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lockproof/lockproof/lock"
+)
+
+// link is the way between one node and the store, and what is wrong with it.
+// Faults of one kind at the same time add up.
+//
+// A message is lost if its direction is cut when it is sent or when it would
+// arrive. A message that arrives at a held link is kept, and delivered, in the
+// order of arrival, in the instant the last hold ends. Requests overtake each
+// other: each has its own latency.
+//
+// Round trips to the resource (Node.RoundTrip) share latency, jitter and hold,
+// and nothing else: a holder that can reach the resource and not the store is
+// what a lock must survive.
+type link struct {
+	w           *World
+	faulty      bool // any of what follows is not zero
+	extra       int64
+	jitter      int64
+	cutRequests int
+	cutReplies  int
+	holds       int
+	loseRequest int64
+	loseReply   int64
+	duplicate   int64
+	held        []*event
+}
+
+// transit draws how long one message takes.
+func (l *link) transit() time.Duration {
+	c := &l.w.config.Latency
+	d := c.Min + time.Duration(l.w.choose(l.w.latency, uint64(c.Max-c.Min)+1))
+	if l.faulty {
+		d += time.Duration(l.extra) + time.Duration(l.w.choose(l.w.jitter, uint64(l.jitter)+1))
+	}
+	return d
+}
+
+// perMille draws whether something of that probability happens.
+func (w *World) perMille(s *stream, p int64) bool {
+	return p > 0 && w.choose(s, 1000) < uint64(p)
+}
+
+// request sends the departing request of ev, which becomes its arrival.
+func (l *link) request(ev *event) {
+	w, c := l.w, ev.call
+	if l.faulty && c.kind != opTrip {
+		if l.cutRequests > 0 || w.perMille(w.loss, l.loseRequest) {
+			w.lose(ev, &w.counters.LostRequests)
+			return
+		}
+		if w.perMille(w.duplicate, l.duplicate) {
+			w.counters.Duplicates++
+			twin := w.newEvent(evArrive, ev.node)
+			twin.call = c
+			c.refs++
+			w.queue.push(w.now+l.transit(), twin)
+		}
+	}
+	ev.kind = evArrive
+	w.queue.push(w.now+l.transit(), ev)
+}
+
+// arrive takes a request off its link to where it is served.
+func (w *World) arrive(ev *event) {
+	l, c := &ev.node.link, ev.call
+	if l.holds > 0 {
+		l.hold(ev)
+		return
+	}
+	if c.kind == opTrip {
+		w.observe(c.f)
+		l.reply(ev)
+		return
+	}
+	if l.cutRequests > 0 {
+		w.lose(ev, &w.counters.LostRequests)
+		return
+	}
+	w.store.arrive(ev)
+}
+
+// reply sends the answer of ev's call on its way back.
+func (l *link) reply(ev *event) {
+	w := l.w
+	if l.faulty && ev.call.kind != opTrip && (l.cutReplies > 0 || w.perMille(w.loss, l.loseReply)) {
+		w.lose(ev, &w.counters.LostReplies)
+		return
+	}
+	ev.kind = evReply
+	w.queue.push(w.now+l.transit(), ev)
+}
+
+// deliver hands an arriving reply to the task that waits for it. If its node
+// stands still, the task is ready, and runs when the node does.
+func (l *link) deliver(ev *event) {
+	w, c := l.w, ev.call
+	if l.holds > 0 {
+		l.hold(ev)
+		return
+	}
+	if l.cutReplies > 0 && c.kind != opTrip {
+		w.lose(ev, &w.counters.LostReplies)
+		return
+	}
+	w.freeEvent(ev)
+	if c.task == nil {
+		w.counters.LateReplies++
+	} else {
+		w.wake(c.task)
+	}
+	w.release(c)
+}
+
+func (l *link) hold(ev *event) {
+	l.w.counters.HeldMessages++
+	l.held = append(l.held, ev)
+}
+
+// unhold releases what was held, in order.
+func (l *link) unhold() {
+	if l.holds--; l.holds > 0 {
+		return
+	}
+	for _, ev := range l.held {
+		l.w.queue.push(l.w.now, ev)
+	}
+	l.held = l.held[:0]
+}
+
+func (w *World) lose(ev *event, count *uint64) {
+	*count++
+	if w.trace != nil {
+		w.tracef("%s lost %s", ev.node, ev.call)
+	}
+	c := ev.call
+	w.freeEvent(ev)
+	w.release(c)
+}
+
+func (w *World) departureDelay() time.Duration {
+	return 1 + time.Duration(w.choose(w.departure, uint64(w.config.Latency.Departure)))
+}
+
+// send gives c to the node's process to send, and blocks t until the answer is
+// there or ctx has ended: then it returns false, and c belongs to others.
+func (n *Node) send(ctx context.Context, t *task, c *call) bool {
+	w := n.w
+	w.lastCall++
+	c.id, c.node, c.incarnation, c.task = w.lastCall, n, n.incarnation, t
+	c.refs = 2 // the caller's and the message's
+	ev := w.newEvent(evDepart, n)
+	ev.call = c
+	w.queue.push(w.now+w.departureDelay(), ev)
+	t.call = c
+	w.park(t, ctx)
+	t.call = nil
+	return !t.ended
+}
+
+// depart is the moment a request leaves its process, if that still runs.
+func (n *Node) depart(ev *event) {
+	w, c := n.w, ev.call
+	switch {
+	case c.incarnation != n.incarnation:
+		w.lose(ev, &w.counters.Unsent)
+	case n.stopped > 0:
+		w.counters.HeldRequests++
+		n.undeparted = append(n.undeparted, ev)
+	default:
+		c.departedAt = w.now
+		n.link.request(ev)
+	}
+}
+
+// RoundTrip sends a request to the resource that the lock protects, runs f there
+// when it arrives, as an observer, and returns when the answer is back. Like a
+// store call it is kept by a pause that begins before its departure, and once
+// departed it arrives, whatever becomes of its sender; unlike one it is never
+// lost. An error that wraps lock.ErrUnavailable means that ctx had ended before;
+// any other that ctx ended meanwhile: f may have run, may run, or (after a
+// crash) never will.
+func (n *Node) RoundTrip(ctx context.Context, f func()) error {
+	t := n.running("RoundTrip", ctx)
+	w := n.w
+	if ctx.Err() != nil {
+		return fmt.Errorf("sim: round trip not begun: %w: %w", lock.ErrUnavailable, context.Cause(ctx))
+	}
+	w.counters.RoundTrips++
+	c := w.newCall(opTrip, "")
+	c.f = f
+	if !n.send(ctx, t, c) {
+		return &noAnswerError{kind: opTrip, cause: context.Cause(ctx)}
+	}
+	w.release(c)
+	return nil
+}
