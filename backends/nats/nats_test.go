@@ -1,0 +1,267 @@
+package nats_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/lockproof/lockproof/backends/backendtest"
+	"github.com/lockproof/lockproof/backends/nats"
+	"github.com/lockproof/lockproof/lock"
+	"github.com/lockproof/lockproof/servers"
+)
+
+// shared is the server of all tests that do not restart theirs.
+var shared *servers.NATS
+
+func TestMain(m *testing.M) {
+	var err error
+	if shared, err = servers.StartNATS(context.Background(), servers.NATSConfig{}); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := shared.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// connect opens a connection of its own and closes it after the test.
+func connect(t *testing.T, srv *servers.NATS, opts ...natsgo.Option) jetstream.JetStream {
+	t.Helper()
+	conn, err := srv.Connect(t.Name(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// bucketName makes the test's name fit for a bucket.
+func bucketName(t *testing.T) string {
+	return strings.NewReplacer("/", "_", "#", "_", ",", "_", " ", "_").Replace(t.Name())
+}
+
+func open(t *testing.T, js jetstream.JetStream) *nats.Store {
+	t.Helper()
+	store, err := nats.Open(t.Context(), js, nats.Config{Bucket: bucketName(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+// fresh makes a bucket for the test and opens it.
+func fresh(t *testing.T, srv *servers.NATS) (*nats.Store, jetstream.JetStream) {
+	t.Helper()
+	js := connect(t, srv)
+	if err := nats.CreateBucket(t.Context(), js, nats.BucketConfig{Bucket: bucketName(t)}); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, js), js
+}
+
+func TestStoreKeepsTheContract(t *testing.T) {
+	store, _ := fresh(t, shared)
+	keepsTheContract(t, store, open(t, connect(t, shared)))
+}
+
+// Buckets made by `nats kv add` allow direct gets and keep delete markers with
+// a history.
+func TestStoreKeepsTheContractOnAnOrdinaryBucket(t *testing.T) {
+	js := connect(t, shared)
+	_, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: bucketName(t), History: 5, Storage: jetstream.MemoryStorage})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keepsTheContract(t, open(t, js), open(t, connect(t, shared)))
+}
+
+func keepsTheContract(t *testing.T, store, other lock.Store) {
+	options := backendtest.Options{Other: other}
+	for _, c := range backendtest.Cases() {
+		t.Run(c.Name, func(t *testing.T) {
+			if why := c.Skip(store, options); why != "" {
+				t.Skip(why)
+			}
+			if err := c.Run(t.Context(), store, options); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestRecordsAreReadableWithTheKeyValueAPI(t *testing.T) {
+	store, js := fresh(t, shared)
+	revision, err := store.CompareAndSwap(t.Context(), "team/my report", "", []byte("v"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(t.Context(), bucketName(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kv.Get(t.Context(), "team/my=20report")
+	if err != nil || string(got.Value()) != "v" || fmt.Sprint(got.Revision()) != string(revision) {
+		t.Fatalf("got %+v, %v; want v at %s", got, err, revision)
+	}
+	if err := kv.Delete(t.Context(), "team/my=20report"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Get(t.Context(), "team/my report"); !errors.Is(err, lock.ErrNotFound) {
+		t.Fatal("after a delete by the key-value API:", err)
+	}
+}
+
+// Removing delete markers must not bring old revisions back.
+func TestPurgedMarkersKeepRevisionsApart(t *testing.T) {
+	store, js := fresh(t, shared)
+	ctx := t.Context()
+	first, err := store.CompareAndSwap(ctx, "k", "", []byte("v"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Delete(ctx, "k", first); err != nil {
+		t.Fatal(err)
+	}
+	kv, err := js.KeyValue(ctx, bucketName(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kv.PurgeDeletes(ctx, jetstream.DeleteMarkersOlderThan(-1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.CompareAndSwap(ctx, "k", first, nil); !errors.Is(err, lock.ErrConflict) {
+		t.Fatal("update with a revision from before:", err)
+	}
+	second, err := store.CompareAndSwap(ctx, "k", "", []byte("v"))
+	if err != nil || second == first {
+		t.Fatalf("made anew at %q, before at %q, %v", second, first, err)
+	}
+}
+
+func TestPutAndRemoveAskForNothing(t *testing.T) {
+	store, _ := fresh(t, shared)
+	ctx := t.Context()
+	if err := store.Remove(ctx, "k"); err != nil {
+		t.Fatal("remove of a missing key:", err)
+	}
+	if _, err := store.CompareAndSwap(ctx, "k", "", []byte("one")); err != nil {
+		t.Fatal("create over a purge marker:", err)
+	}
+	revision, err := store.Put(ctx, "k", []byte("two"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if record, err := store.Get(ctx, "k"); err != nil || string(record.Value) != "two" || record.Revision != revision {
+		t.Fatalf("got %+v, %v", record, err)
+	}
+	if err := store.Remove(ctx, "k"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Get(ctx, "k"); !errors.Is(err, lock.ErrNotFound) {
+		t.Fatal("after remove:", err)
+	}
+}
+
+func TestForeignRevisionsAreRefused(t *testing.T) {
+	store, _ := fresh(t, shared)
+	for _, revision := range []lock.Revision{"0", "00", "007", "+1", "-1", "x", "18446744073709551616"} {
+		if _, err := store.CompareAndSwap(t.Context(), "k", revision, nil); !errors.Is(err, lock.ErrRefused) {
+			t.Errorf("update with revision %q: %v", revision, err)
+		}
+		if err := store.Delete(t.Context(), "k", revision); !errors.Is(err, lock.ErrRefused) {
+			t.Errorf("delete with revision %q: %v", revision, err)
+		}
+		if _, err := store.Wait(t.Context(), "k", revision); !errors.Is(err, lock.ErrRefused) {
+			t.Errorf("wait beyond revision %q: %v", revision, err)
+		}
+	}
+}
+
+func TestTooLargeIsRefused(t *testing.T) {
+	store, _ := fresh(t, shared)
+	if _, err := store.CompareAndSwap(t.Context(), "k", "", make([]byte, 2<<20)); !errors.Is(err, lock.ErrRefused) {
+		t.Error("value beyond max_payload:", err)
+	}
+	if _, err := store.CompareAndSwap(t.Context(), strings.Repeat("k", 1025), "", nil); !errors.Is(err, lock.ErrRefused) {
+		t.Error("key beyond 1024 bytes:", err)
+	}
+	if _, err := store.CompareAndSwap(t.Context(), strings.Repeat("k", 1024), "", nil); err != nil {
+		t.Error("key of 1024 bytes:", err)
+	}
+}
+
+func TestMissingStreamIsDefinite(t *testing.T) {
+	store, js := fresh(t, shared)
+	if err := js.DeleteKeyValue(t.Context(), bucketName(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.CompareAndSwap(t.Context(), "k", "", nil); !errors.Is(err, lock.ErrUnavailable) {
+		t.Error("write without responders:", err)
+	}
+	if _, err := store.Get(t.Context(), "k"); !errors.Is(err, lock.ErrRefused) {
+		t.Error("read of a deleted bucket:", err)
+	}
+}
+
+func TestClosedConnectionIsRefused(t *testing.T) {
+	store, js := fresh(t, shared)
+	js.Conn().Close()
+	if _, err := store.CompareAndSwap(t.Context(), "k", "", nil); !errors.Is(err, lock.ErrRefused) {
+		t.Error(err)
+	}
+}
+
+// A server that is down must not get the write when it comes back: the client
+// library would keep it and send it then.
+func TestNothingIsSentLaterWhileDisconnected(t *testing.T) {
+	srv, err := servers.StartNATS(t.Context(), servers.NATSConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Stop()
+	lost, back := make(chan struct{}, 8), make(chan struct{}, 8)
+	js := connect(t, srv,
+		natsgo.DisconnectErrHandler(func(*natsgo.Conn, error) { lost <- struct{}{} }),
+		natsgo.ReconnectHandler(func(*natsgo.Conn) { back <- struct{}{} }))
+	if err := nats.CreateBucket(t.Context(), js, nats.BucketConfig{Bucket: bucketName(t)}); err != nil {
+		t.Fatal(err)
+	}
+	store := open(t, js)
+	srv.Shutdown()
+	<-lost
+	began := time.Now()
+	if _, err := store.CompareAndSwap(t.Context(), "k", "", []byte("late")); !errors.Is(err, lock.ErrUnavailable) {
+		t.Fatal("write while disconnected:", err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Fatalf("a write that was not sent took %v", took)
+	}
+	if err := srv.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-back
+	if _, err := store.Get(t.Context(), "k"); !errors.Is(err, lock.ErrNotFound) {
+		t.Fatal("after reconnecting:", err)
+	}
+}
