@@ -167,6 +167,9 @@ func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.
 	n := s.node
 	t := n.running("a store call", ctx)
 	w := n.w
+	if key == "" {
+		return lock.Record{}, fmt.Errorf("sim: %s: empty key: %w", kind, lock.ErrRefused)
+	}
 	w.counters.StoreOps++
 	if ctx.Err() != nil {
 		w.counters.Unsent++
@@ -178,7 +181,11 @@ func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.
 		c.value = append([]byte{}, value...)
 	}
 	if !n.send(ctx, t, c) {
-		w.counters.Indefinite++
+		if kind == opGet || kind == opWait {
+			w.counters.Unanswered++
+		} else {
+			w.counters.Indefinite++
+		}
 		return lock.Record{}, &noAnswerError{kind: kind, key: key, cause: context.Cause(ctx)}
 	}
 	r, err := c.record, c.err

@@ -14,52 +14,18 @@ type activeFault struct {
 	active     bool
 }
 
-// atStore reports whether a kind's target is the store.
-func atStore(k fault.Kind) bool {
-	switch k {
-	case fault.StoreDown, fault.StoreRestart, fault.StoreFailover, fault.Throttle, fault.StaleRead, fault.LostWrite:
-		return true
-	}
-	return false
-}
-
 // lasting reports whether a kind has an end.
-func lasting(k fault.Kind) bool { return k != fault.ClockJump && k != fault.LostWrite }
+func lasting(k fault.Kind) bool { return fault.Describe(k).Duration != fault.Instant }
 
-// validatePlan refuses what the world could not inject as it is written.
+// validatePlan refuses what the world could not inject as it is written. Faults
+// may be in any order and may overlap; those of one kind then add up.
 func validatePlan(p fault.Plan, clients int) error {
 	for i, f := range p {
-		var wrong string
-		lowest, highest := int64(0), int64(0)
-		switch f.Kind {
-		case fault.ClockOffset, fault.ClockJump:
-			lowest, highest = -int64(Epoch/2), int64(1)<<60
-		case fault.ClockRate:
-			lowest, highest = 1-million, 1000*million
-		case fault.Latency, fault.Jitter, fault.StaleRead, fault.LostWrite:
-			highest = 1 << 60
-		case fault.LoseRequest, fault.LoseReply, fault.DuplicateRequest, fault.Throttle:
-			highest = 1000
-		case fault.Partition, fault.PartitionRequests, fault.PartitionReplies, fault.Hold, fault.Pause,
-			fault.Suspend, fault.Crash, fault.StoreDown, fault.StoreRestart, fault.StoreFailover:
-		default:
-			wrong = "is of no kind that this world knows"
+		if err := f.Validate(); err != nil {
+			return fmt.Errorf("sim: Plan[%d]: %w", i, err)
 		}
-		switch {
-		case wrong != "":
-		case f.Start < 0 || f.Duration < 0 || f.Start > never-f.Duration:
-			wrong = "has a negative or endless time"
-		case f.Amount < lowest || f.Amount > highest:
-			wrong = fmt.Sprintf("has an Amount outside of %d to %d", lowest, highest)
-		case atStore(f.Kind) && f.Target != fault.Store:
-			wrong = "must have the store for its Target"
-		case !atStore(f.Kind) && (f.Target < 0 || f.Target >= clients):
-			wrong = fmt.Sprintf("has a Target that is none of the %d clients", clients)
-		case !lasting(f.Kind) && f.Duration != 0:
-			wrong = "must have no Duration"
-		}
-		if wrong != "" {
-			return fmt.Errorf("sim: fault %d (%+v) %s", i, f, wrong)
+		if f.Target >= clients {
+			return fmt.Errorf("sim: Plan[%d] (%s): Target %d is none of Clients %d", i, f, f.Target, clients)
 		}
 	}
 	return nil

@@ -1,8 +1,11 @@
 package sim_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/lockproof/lockproof/sim"
 )
@@ -24,3 +27,26 @@ func run(tb testing.TB, w *sim.World, until time.Duration) {
 		tb.Fatal(err)
 	}
 }
+
+// add and zeros treat Counters as the list of numbers that it is.
+func add(sum *sim.Counters, c sim.Counters) {
+	s, v := reflect.ValueOf(sum).Elem(), reflect.ValueOf(c)
+	for i := range v.NumField() {
+		s.Field(i).SetUint(s.Field(i).Uint() + v.Field(i).Uint())
+	}
+}
+
+func zeros(c sim.Counters) []string {
+	var names []string
+	v := reflect.ValueOf(c)
+	for i := range v.NumField() {
+		if v.Field(i).Uint() == 0 {
+			names = append(names, v.Type().Field(i).Name)
+		}
+	}
+	return names
+}
+
+// TestMain fails if a goroutine outlives its test: every coroutine must have
+// been unwound.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

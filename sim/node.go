@@ -34,10 +34,12 @@ type Node struct {
 	lastTimer           *event
 }
 
+// maxUptime bounds how long before the run a machine was booted.
+const maxUptime = 1_000_000 * time.Second
+
 func newNode(w *World, index int) *Node {
 	n := &Node{w: w, index: index}
-	// At least one second, as no machine starts a process at once.
-	boot := w.choose(newStream(w.chooser, fmt.Sprint(streamBoot, index)), uint64(Epoch))
+	boot := w.choose(newStream(w.chooser, fmt.Sprint(streamBoot, index)), uint64(maxUptime))
 	n.clock = newClock(time.Second + time.Duration(boot))
 	n.ids = newStream(w.chooser, fmt.Sprint(streamIDs, index))
 	n.link = link{w: w}

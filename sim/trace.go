@@ -14,7 +14,8 @@ type Counters struct {
 	Switches     uint64 // steps of tasks
 	Tasks        uint64 // started
 	Choices      uint64 // made by the Chooser
-	Indefinite   uint64 // store calls that ended without an answer, their context having ended
+	Indefinite   uint64 // writes that ended without an answer, their context having ended
+	Unanswered   uint64 // reads and waits that did
 	Unsent       uint64 // store calls whose context had ended before, or whose process died before departure
 	LostRequests uint64 // by links and by a store that was down or restarted
 	LostReplies  uint64 // by links and in a failover
@@ -74,8 +75,7 @@ func (w *World) traceEvent(ev *event) {
 	case ev.call != nil:
 		w.tracef("%s %s %s", ev.node, eventNames[ev.kind], ev.call)
 	case ev.kind == evFaultStart || ev.kind == evFaultEnd:
-		f := w.plan[ev.fault].Fault
-		w.tracef("%s %s target=%d amount=%d", eventNames[ev.kind], f.Kind, f.Target, f.Amount)
+		w.tracef("%s %s", eventNames[ev.kind], w.plan[ev.fault].Fault)
 	case ev.kind == evExpire:
 		w.tracef("store expiry %s", ev.entry.key)
 	case ev.node != nil:

@@ -31,6 +31,9 @@ const (
 // task does not: started here, it ends with the loop, and Run waits for it. One
 // that is stuck is abandoned.
 func (w *World) Run(until time.Duration) error {
+	if w.stuck != nil {
+		return w.stuck // the world is no longer ours to look at
+	}
 	if w.closed {
 		return errors.New("sim: Run after Close")
 	}
@@ -96,8 +99,9 @@ func (w *World) watch(done <-chan struct{}) error {
 			<-done // it came back just now
 			return w.result()
 		}
-		return fmt.Errorf("%w: %s did not come back for %v: it blocks outside Store and Runtime\n%s",
+		w.stuck = fmt.Errorf("%w: %s did not come back for %v: it blocks outside Store and Runtime\n%s",
 			ErrStuck, pulseName(last), w.config.StuckAfter, stacks)
+		return w.stuck
 	}
 }
 

@@ -9,9 +9,9 @@ import (
 	"github.com/lockproof/lockproof/fault"
 )
 
-// Epoch is every node's Wall at the start of a run, but for clock-offset faults.
-// It is far enough from zero that no wall time is negative.
-const Epoch = 1_000_000 * time.Second
+// Epoch is every node's Wall at the start of a run, but for clock-offset faults:
+// a date in 2019, so that offsets and jumps of ten years leave it positive.
+const Epoch = 50 * 365 * 24 * time.Hour
 
 // Config describes a world. Chooser and Clients are required.
 type Config struct {
@@ -106,6 +106,7 @@ type World struct {
 	lastEvent, lastTask, lastCall, atInstant uint64
 
 	err     error
+	stuck   error // set by Run alone, when it gives the world up
 	closed  bool
 	stopped bool
 	beats   uint64
@@ -279,7 +280,7 @@ func (w *World) observe(f func()) {
 // If Run returned ErrStuck, it leaves the stuck goroutine alone: that unwinds
 // the world by itself if it ever comes back.
 func (w *World) Close() {
-	if w.closed || w.phase.Load() == phaseAbandoned {
+	if w.stuck != nil || w.closed {
 		return
 	}
 	w.unwind()
