@@ -84,8 +84,6 @@ type Locker interface {
 	// error that is not lock.Definite and not a *lock.HeldError leaves open
 	// whether the lock was granted.
 	Acquire(ctx context.Context, name string, opts Options) (Lease, error)
-	// Close stops background work without releasing; the process goes away.
-	Close()
 }
 
 // Options of one Acquire.

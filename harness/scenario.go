@@ -1,0 +1,253 @@
+package harness
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/sim"
+	"github.com/lockproof/lockproof/subjects"
+)
+
+// ScenarioSchema names the format of a scenario file.
+const ScenarioSchema = "lockproof.scenario/v1"
+
+// BackendSim is the name of the simulated world; every other backend is a real
+// server.
+const BackendSim = "sim"
+
+// Duration is a time.Duration that reads as "10s" in JSON.
+type Duration time.Duration
+
+// D is the time.Duration.
+func (d Duration) D() time.Duration { return time.Duration(d) }
+
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// Scenario is everything that a run depends on.
+type Scenario struct {
+	Schema  string `json:"schema"`
+	Subject string `json:"subject"`
+	Backend string `json:"backend"`
+	Seed    uint64 `json:"seed"`
+	Clients int    `json:"clients"`
+	Locks   int    `json:"locks"`
+
+	TTL              Duration `json:"ttl"`
+	RenewEvery       Duration `json:"renew_every"`
+	PollEvery        Duration `json:"poll_every"`
+	RequestTimeout   Duration `json:"request_timeout"`
+	MaxClockDriftPPM int64    `json:"max_clock_drift_ppm"`
+
+	// Duration is the safety phase, with faults. The liveness phase that follows
+	// it, with everything healed, takes LivenessTTLs leases.
+	Duration     Duration `json:"duration"`
+	LivenessTTLs int      `json:"liveness_ttls"`
+
+	Workload Workload `json:"workload"`
+
+	// Kinds were allowed when Plan was drawn; Plan is what counts.
+	Kinds []fault.Kind `json:"kinds"`
+	Plan  fault.Plan   `json:"plan"`
+}
+
+// Workload is what the clients do between faults. Probabilities are per mille.
+type Workload struct {
+	// Hold and Think bound how long a client keeps the lock and stays away from
+	// it, drawn for each turn.
+	HoldMax  Duration `json:"hold_max"`
+	ThinkMax Duration `json:"think_max"`
+	// Try: the turn uses TryAcquire instead of waiting.
+	Try uint64 `json:"try_permille"`
+	// GiveUp: a waiting acquire is cancelled after a while.
+	GiveUp uint64 `json:"give_up_permille"`
+	// Abandon: the holder does not renew, holds past its end and, half the
+	// time, does not release.
+	Abandon uint64 `json:"abandon_permille"`
+	// EffectEvery is how often a holder reads and writes the resource.
+	EffectEvery Duration `json:"effect_every"`
+}
+
+// Defaults of a scenario.
+const (
+	DefaultTTL      = 10 * time.Second
+	DefaultDuration = 2 * time.Minute
+	DefaultClients  = 5
+	DefaultDriftPPM = 10_000
+	defaultLiveness = 6
+)
+
+// WithDefaults fills in what is zero.
+func (s Scenario) WithDefaults() Scenario {
+	fill := func(d *Duration, v time.Duration) {
+		if *d == 0 {
+			*d = Duration(v)
+		}
+	}
+	s.Schema = ScenarioSchema
+	if s.Subject == "" {
+		s.Subject = subjects.ReferenceName
+	}
+	if s.Backend == "" {
+		s.Backend = BackendSim
+	}
+	if s.Clients == 0 {
+		s.Clients = DefaultClients
+	}
+	if s.Locks == 0 {
+		s.Locks = 1
+	}
+	if s.MaxClockDriftPPM == 0 {
+		s.MaxClockDriftPPM = DefaultDriftPPM
+	}
+	if s.LivenessTTLs == 0 {
+		s.LivenessTTLs = defaultLiveness
+	}
+	fill(&s.TTL, DefaultTTL)
+	ttl := s.TTL.D()
+	fill(&s.RenewEvery, ttl/3)
+	fill(&s.PollEvery, ttl/10)
+	fill(&s.RequestTimeout, ttl/6)
+	fill(&s.Duration, DefaultDuration)
+	if s.Workload == (Workload{}) {
+		s.Workload = Workload{
+			HoldMax: Duration(ttl), ThinkMax: Duration(ttl / 2), Try: 150, GiveUp: 150, Abandon: 100,
+			EffectEvery: Duration(ttl / 8),
+		}
+	}
+	return s
+}
+
+// Validate names the first thing that no run could be made of.
+func (s Scenario) Validate() error {
+	if s.Schema != ScenarioSchema {
+		return fmt.Errorf("scenario has schema %q; this version reads %q", s.Schema, ScenarioSchema)
+	}
+	if _, err := subjects.Find(s.Subject); err != nil {
+		return err
+	}
+	if err := CheckBackend(s.Backend); err != nil {
+		return err
+	}
+	ttl := s.TTL.D()
+	switch {
+	case s.Clients < 1 || s.Clients > 256:
+		return fmt.Errorf("clients %d must be between 1 and 256", s.Clients)
+	case s.Locks < 1 || s.Locks > 1024:
+		return fmt.Errorf("locks %d must be between 1 and 1024", s.Locks)
+	case ttl < 30*time.Millisecond || ttl > 24*time.Hour || ttl%time.Millisecond != 0:
+		return fmt.Errorf("ttl %s must be whole milliseconds between 30ms and 24h", s.TTL)
+	case s.RenewEvery <= 0 || s.RenewEvery.D() > ttl/3:
+		return fmt.Errorf("ttl %s is shorter than three renewals of %s; renewals must be more than 0 and at most ttl/3", s.TTL, s.RenewEvery)
+	case s.PollEvery <= 0 || s.PollEvery.D() > ttl:
+		return fmt.Errorf("poll interval %s must be more than 0 and at most the ttl %s", s.PollEvery, s.TTL)
+	case s.RequestTimeout <= 0 || s.RequestTimeout.D() > ttl:
+		return fmt.Errorf("request timeout %s must be more than 0 and at most the ttl %s", s.RequestTimeout, s.TTL)
+	case s.MaxClockDriftPPM < 1 || s.MaxClockDriftPPM > 500_000:
+		return fmt.Errorf("max clock drift %d ppm must be between 1 and 500000", s.MaxClockDriftPPM)
+	case s.Duration <= 0 || s.Duration.D() > 30*24*time.Hour:
+		return fmt.Errorf("duration %s must be more than 0 and at most 720h", s.Duration)
+	case s.LivenessTTLs < 3 || s.LivenessTTLs > 1000:
+		return fmt.Errorf("liveness ttls %d must be between 3 and 1000", s.LivenessTTLs)
+	}
+	if err := s.Workload.validate(); err != nil {
+		return err
+	}
+	if err := fault.Validate(s.Plan, fault.Limits{Clients: s.Clients, End: s.Duration.D()}); err != nil {
+		return err
+	}
+	return fault.CheckInjectable(s.Plan.Kinds(), s.world())
+}
+
+func (w Workload) validate() error {
+	if w.HoldMax <= 0 || w.ThinkMax <= 0 || w.EffectEvery <= 0 {
+		return fmt.Errorf("workload: hold %s, think %s and effect interval %s must be more than 0", w.HoldMax, w.ThinkMax, w.EffectEvery)
+	}
+	if w.Try > 1000 || w.GiveUp > 1000 || w.Abandon > 1000 {
+		return errors.New("workload: probabilities are per mille, 0 to 1000")
+	}
+	return nil
+}
+
+func (s Scenario) world() fault.World {
+	if s.Backend == BackendSim {
+		return fault.Sim
+	}
+	return fault.LiveOneProcess
+}
+
+// Settings are the lease settings for a subject.
+func (s Scenario) settings() subjects.Settings {
+	return subjects.Settings{
+		TTL: s.TTL.D(), RenewEvery: s.RenewEvery.D(), PollEvery: s.PollEvery.D(),
+		RequestTimeout: s.RequestTimeout.D(), MaxClockDriftPPM: s.MaxClockDriftPPM,
+	}
+}
+
+// healAt and end are the bounds of the two phases.
+func (s Scenario) healAt() time.Duration { return s.Duration.D() }
+func (s Scenario) end() time.Duration {
+	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
+}
+
+// Draw returns s with seed and with a plan drawn from it: of the kinds allowed,
+// clock rates exactly ratePPM if that is not 0.
+func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
+	s.Seed = seed
+	g := fault.GenerateConfig{
+		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),
+		MaxClockDriftPPM: s.MaxClockDriftPPM, ClockRatePPM: ratePPM,
+	}
+	if len(s.Kinds) == 0 {
+		s.Plan = nil
+		return s, nil
+	}
+	if err := g.Validate(); err != nil {
+		return s, err
+	}
+	s.Plan = fault.Generate(sim.NewRandom(seed), g)
+	return s, nil
+}
+
+// Encode writes the scenario as a file.
+func (s Scenario) Encode() ([]byte, error) {
+	b, err := json.MarshalIndent(s, "", "  ")
+	return append(b, '\n'), err
+}
+
+// DecodeScenario reads a scenario file and validates it.
+func DecodeScenario(b []byte) (Scenario, error) {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return Scenario{}, fmt.Errorf("scenario is not whole JSON: %w", err)
+	}
+	if head.Schema != ScenarioSchema {
+		return Scenario{}, fmt.Errorf("scenario has schema %q; this version reads %q", head.Schema, ScenarioSchema)
+	}
+	var s Scenario
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&s); err != nil {
+		return Scenario{}, fmt.Errorf("scenario: %w", err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return Scenario{}, errors.New("scenario: something follows it in the file")
+	}
+	return s, s.Validate()
+}

@@ -1,0 +1,141 @@
+package harness
+
+import (
+	"context"
+	"time"
+
+	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/sim"
+	"github.com/lockproof/lockproof/subjects"
+)
+
+// simMachine is one incarnation of a simulated node.
+type simMachine struct {
+	w       *sim.World
+	n       *sim.Node
+	index   int
+	setting subjects.Settings
+}
+
+func (m *simMachine) env() subjects.Env {
+	return subjects.Env{
+		Client: m.index, Owner: ownerName(m.index), Store: m.n.Store(), Runtime: m.n.Runtime(),
+		Monotonic: m.n.Monotonic, Wall: m.n.Wall, Settings: m.setting,
+	}
+}
+
+func (m *simMachine) choose(stream string, n uint64) uint64 { return m.w.Choose(stream, n) }
+
+func (m *simMachine) access(ctx context.Context, f func()) error { return m.n.RoundTrip(ctx, f) }
+
+func (m *simMachine) alarm(local time.Duration, f func(at time.Duration)) (stop func()) {
+	a := m.n.AtLocal(local, func() { f(m.w.Now()) })
+	return func() { a.Stop() }
+}
+
+// simulate runs a scenario in the simulator. chooser makes every choice; nil
+// stands for the scenario's seed.
+func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, error) {
+	subject, err := subjects.Find(s.Subject)
+	if err != nil {
+		return nil, err
+	}
+	started := wallClock()
+	if chooser == nil {
+		chooser = sim.NewRandom(s.Seed)
+	}
+	cfg := sim.Config{
+		Chooser: chooser, Plan: s.Plan, Clients: s.Clients,
+		Store: sim.StoreConfig{Watch: s.Seed%3 != 0, ConflictReturnsCurrent: s.Seed%2 == 0},
+	}
+	if subject.BucketTTL {
+		cfg.Store.BucketTTL = s.TTL.D()
+	}
+	w, err := sim.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	r := newRun(s, subject, w.Now)
+	if err := r.populate(w); err != nil {
+		return nil, err
+	}
+	if err := w.Run(s.healAt()); err != nil {
+		return nil, err
+	}
+	w.Heal()
+	if err := w.Run(s.end()); err != nil {
+		return nil, err
+	}
+	r.rec.closed = true
+	result := &Result{Scenario: s, Server: "simulated", Params: r.params(s.end()), History: r.rec.history, TraceHash: w.Hash()}
+	counters := w.Counters()
+	result.judge(ctx)
+	result.Counters = Counters{
+		StoreOps: int64(counters.StoreOps), Events: int64(counters.Events), Indefinite: int64(counters.Indefinite),
+		Virtual: s.end(), Wall: wallClock() - started,
+	}
+	return result, nil
+}
+
+// populate starts a client on each node, and again after each crash.
+func (r *run) populate(w *sim.World) error {
+	var failed error
+	for i := range r.scenario.Clients {
+		n := w.Node(i)
+		var current *client
+		n.OnCrash(func() {
+			if current != nil {
+				current.crash()
+			}
+		})
+		n.OnStart(func() {
+			c, err := r.start(i, &simMachine{w: w, n: n, index: i, setting: r.scenario.settings()})
+			if err != nil {
+				failed = err
+				w.Stop()
+				return
+			}
+			current = c
+			c.loop(context.Background())
+		})
+	}
+	if err := w.Run(0); err != nil {
+		return err
+	}
+	return failed
+}
+
+// params are the facts of the run that the checkers need.
+func (r *run) params(end time.Duration) linearizability.Params {
+	s := r.scenario
+	p := linearizability.Params{
+		TTL: s.TTL.D(), MaxClockDriftPPM: s.MaxClockDriftPPM, HealAt: s.healAt(), End: end,
+		LivenessTTLs: s.LivenessTTLs - 2, PollEvery: s.PollEvery.D(), NoticeSlack: time.Millisecond,
+		Tokens: r.subject.Tokens, Clients: s.Clients,
+	}
+	for _, f := range s.Plan {
+		switch f.Kind {
+		case fault.Pause:
+			p.Faulty = append(p.Faulty, linearizability.Interval{Client: f.Target, From: f.Start, To: f.End()})
+		case fault.Suspend:
+			// Timers are late after a suspend by as much as the runtime documents.
+			p.Faulty = append(p.Faulty, linearizability.Interval{Client: f.Target, From: f.Start, To: f.End() + 250*time.Millisecond})
+		case fault.LostWrite, fault.StaleRead:
+			p.StoreContractBroken = true
+		}
+	}
+	return p
+}
+
+func (r *Result) judge(ctx context.Context) {
+	r.Verdict = linearizability.Check(ctx, r.Params, r.History)
+	r.Coverage = linearizability.Coverage{}
+}
+
+// wallClock is for measuring how fast the harness itself is; no run depends on
+// it.
+func wallClock() time.Duration { return time.Since(programStart) }
+
+var programStart = time.Now()

@@ -1,0 +1,364 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/lock"
+	"github.com/lockproof/lockproof/subjects"
+)
+
+// machine is what a world gives to one incarnation of a client's process.
+type machine interface {
+	// env is the subject's environment, but for Observe.
+	env() subjects.Env
+	// choose draws a number in [0, n) from a named stream.
+	choose(stream string, n uint64) uint64
+	// access makes a round trip to the protected resource, where f runs.
+	access(ctx context.Context, f func()) error
+	// alarm calls f once the runtime's clock reads local, with the true time at
+	// which it did. It is not subject to pauses.
+	alarm(local time.Duration, f func(at time.Duration)) (stop func())
+}
+
+// run is one run of a scenario in some world.
+type run struct {
+	scenario Scenario
+	subject  subjects.Subject
+	rec      *recorder
+	resource *resource
+	locks    []string
+}
+
+func newRun(s Scenario, subject subjects.Subject, now func() time.Duration) *run {
+	r := &run{scenario: s, subject: subject, rec: &recorder{now: now}}
+	r.resource = newResource(s.Locks, r.rec)
+	for i := range s.Locks {
+		r.locks = append(r.locks, "lock-"+strconv.Itoa(i))
+	}
+	return r
+}
+
+// client is one incarnation of one client: a process that contends for locks
+// until its world ends it.
+type client struct {
+	run    *run
+	m      machine
+	index  int
+	rt     lock.Runtime
+	locker subjects.Locker
+
+	mu      sync.Mutex
+	process int
+	dead    bool
+	grants  map[subjects.Lease]*grant
+}
+
+// grant is one successful acquire, as the client that got it keeps it.
+type grant struct {
+	event linearizability.Event // client, process, lock, token and number
+	lock  int
+	over  bool // released, or the belief ended
+	stop  func()
+}
+
+// start makes the client's lock. It fails only on settings that the subject
+// does not accept.
+func (r *run) start(index int, m machine) (*client, error) {
+	c := &client{run: r, m: m, index: index, process: r.rec.newProcess(), grants: map[subjects.Lease]*grant{}}
+	env := m.env()
+	env.Observe = observer{c}
+	c.rt = env.Runtime
+	var err error
+	c.locker, err = r.subject.New(env)
+	return c, err
+}
+
+// crash records the end of the process. Nothing that its tasks do later counts.
+func (c *client) crash() {
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	c.dead = true
+	e := linearizability.Event{Client: c.index, Process: c.process, Op: linearizability.OpCrash, Phase: linearizability.Info}
+	c.mu.Unlock()
+	c.run.rec.add(e)
+}
+
+// record adds an event of this process, unless it is dead.
+func (c *client) record(e linearizability.Event) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.dead {
+		c.run.rec.add(e)
+	}
+}
+
+// loop takes turns until ctx ends or the runtime does.
+func (c *client) loop(ctx context.Context) {
+	w := c.run.scenario.Workload
+	for ctx.Err() == nil {
+		if c.rt.Sleep(ctx, c.upTo("think", w.ThinkMax.D())) != nil {
+			return
+		}
+		c.turn(ctx)
+	}
+}
+
+// upTo draws a duration up to most. Short ones are likelier: half of them are
+// under an eighth.
+func (c *client) upTo(stream string, most time.Duration) time.Duration {
+	scale := []uint64{1, 2, 8, 8}[c.m.choose(stream+"/scale", 4)]
+	return time.Duration(1 + c.m.choose(stream, uint64(most)/9*scale+1))
+}
+
+func (c *client) chance(stream string, permille uint64) bool {
+	return permille > 0 && c.m.choose(stream, 1000) < permille
+}
+
+// turn is one acquire and what follows from it.
+func (c *client) turn(ctx context.Context) {
+	w := c.run.scenario.Workload
+	i := int(c.m.choose("lock", uint64(len(c.run.locks))))
+	o := subjects.Options{Try: c.chance("try", w.Try), NoRenewal: c.chance("abandon", w.Abandon)}
+	lease, g := c.acquire(ctx, i, o)
+	if lease == nil {
+		return
+	}
+	hold := c.upTo("hold", w.HoldMax.D())
+	if o.NoRenewal {
+		hold = 3 * c.run.scenario.TTL.D() / 2
+	}
+	c.hold(lease, g, hold)
+	if o.NoRenewal && c.m.choose("leave", 2) == 0 && c.believedOut(lease) {
+		return // left to run out, never given back
+	}
+	c.release(ctx, lease, g)
+}
+
+// acquire asks for a lock, and records how that went.
+func (c *client) acquire(ctx context.Context, i int, o subjects.Options) (subjects.Lease, *grant) {
+	e := linearizability.Event{Client: c.index, Lock: c.run.locks[i], Op: linearizability.OpAcquire}
+	c.mu.Lock()
+	e.Process = c.process
+	c.mu.Unlock()
+	e.Phase = linearizability.Invoke
+	c.record(e)
+
+	ask, cancel := context.WithCancel(ctx)
+	patience := func() {}
+	if !o.Try && c.chance("give-up", c.run.scenario.Workload.GiveUp) {
+		after := c.upTo("patience", 2*c.run.scenario.TTL.D())
+		patience = c.rt.Go(func() {
+			if c.rt.Sleep(ask, after) == nil {
+				cancel()
+			}
+		})
+	}
+	lease, err := c.locker.Acquire(ask, c.run.locks[i], o)
+	g := c.acquired(e, i, lease, err)
+	cancel()
+	patience()
+	return lease, g
+}
+
+// acquired records the end of an acquire at once, before anything can wait.
+func (c *client) acquired(e linearizability.Event, i int, lease subjects.Lease, err error) *grant {
+	if err != nil {
+		e.Phase = linearizability.Info
+		var held *lock.HeldError
+		switch {
+		case errors.As(err, &held):
+			e.Phase, e.Holder = linearizability.Fail, ownerIndex(held.Owner)+1
+		case lock.Definite(err):
+			e.Phase, e.Detail = linearizability.Fail, err.Error()
+		default:
+			e.Detail = err.Error()
+		}
+		c.record(e)
+		if e.Phase == linearizability.Info {
+			c.nextProcess()
+		}
+		return nil
+	}
+	e.Phase, e.Token, e.Grant = linearizability.Ok, lease.Token(), c.run.rec.newGrant()
+	g := &grant{event: e, lock: i}
+	c.mu.Lock()
+	c.grants[lease] = g
+	c.mu.Unlock()
+	c.record(e)
+	c.watchValidity(lease, g)
+	c.watchLoss(lease, g)
+	return g
+}
+
+func (c *client) nextProcess() {
+	p := c.run.rec.newProcess()
+	c.mu.Lock()
+	c.process = p
+	c.mu.Unlock()
+}
+
+// ownerName and ownerIndex translate between a client and the name by which its
+// lock knows it.
+func ownerName(index int) string { return "c" + strconv.Itoa(index) }
+
+func ownerIndex(owner string) int {
+	if len(owner) > 1 && owner[0] == 'c' {
+		if i, err := strconv.Atoi(owner[1:]); err == nil {
+			return i
+		}
+	}
+	return -1
+}
+
+// watchValidity records the moment at which the holder's own clock ends its
+// belief, whether or not the holder is awake to see it.
+func (c *client) watchValidity(lease subjects.Lease, g *grant) {
+	until, bounded := lease.ValidUntil()
+	if !bounded {
+		return
+	}
+	stop := c.m.alarm(until, func(at time.Duration) {
+		if now, _ := lease.ValidUntil(); now > until {
+			c.watchValidity(lease, g)
+			return
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if g.over || c.dead {
+			return
+		}
+		e := g.event
+		e.Op, e.Phase = linearizability.OpExpire, linearizability.Info
+		c.run.rec.addAt(at, e)
+	})
+	c.mu.Lock()
+	g.stop = stop
+	c.mu.Unlock()
+}
+
+// watchLoss records that the lock told its holder of a loss. The task ends with
+// the lease or with its release.
+func (c *client) watchLoss(lease subjects.Lease, g *grant) {
+	lost := lease.Lost()
+	const forever = 1 << 61
+	c.rt.Go(func() {
+		_ = c.rt.Sleep(lost, forever)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if lost.Err() == nil || g.over || c.dead || errors.Is(context.Cause(lost), lock.ErrReleased) {
+			return
+		}
+		e := g.event
+		e.Op, e.Phase = linearizability.OpLost, linearizability.Info
+		c.run.rec.add(e)
+	})
+}
+
+// believedOut reports whether the holder does not believe in its lease any more.
+func (c *client) believedOut(lease subjects.Lease) bool {
+	if lease.Lost().Err() != nil {
+		return true
+	}
+	until, bounded := lease.ValidUntil()
+	return bounded && c.rt.Now() >= until
+}
+
+// hold keeps the lock for a while and uses the resource, as long as the holder
+// believes in its lease.
+func (c *client) hold(lease subjects.Lease, g *grant, d time.Duration) {
+	every := c.run.scenario.Workload.EffectEvery.D()
+	until := c.rt.Now() + d
+	for c.rt.Now() < until && !c.believedOut(lease) {
+		c.effect(lease, g)
+		pause := min(every/2+c.upTo("effect", every), max(0, until-c.rt.Now()))
+		if c.rt.Sleep(lease.Lost(), pause) != nil {
+			return
+		}
+	}
+}
+
+// effect reads the resource, stands still for a moment, and writes.
+func (c *client) effect(lease subjects.Lease, g *grant) {
+	var b base
+	err := c.m.access(lease.Lost(), func() { b = c.run.resource.read(g.lock, g.event) })
+	if err != nil {
+		return
+	}
+	if c.rt.Sleep(lease.Lost(), c.upTo("park", c.run.scenario.Workload.EffectEvery.D()/4)) != nil || c.believedOut(lease) {
+		return
+	}
+	_ = c.m.access(lease.Lost(), func() { c.run.resource.write(g.lock, g.event, b) })
+}
+
+// release gives the lock back. The belief ends at the invoke.
+func (c *client) release(ctx context.Context, lease subjects.Lease, g *grant) {
+	e := g.event
+	e.Op, e.Phase = linearizability.OpRelease, linearizability.Invoke
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	g.over = true
+	if g.stop != nil {
+		g.stop()
+	}
+	c.run.rec.add(e)
+	c.mu.Unlock()
+
+	err := lease.Release(ctx)
+	switch {
+	case err == nil:
+		e.Phase = linearizability.Ok
+	case errors.Is(err, lock.ErrLost):
+		e.Phase = linearizability.Fail
+	default:
+		e.Phase, e.Detail = linearizability.Info, err.Error()
+	}
+	c.record(e)
+	c.mu.Lock()
+	delete(c.grants, lease)
+	c.mu.Unlock()
+	if e.Phase == linearizability.Info {
+		c.nextProcess()
+	}
+}
+
+// observer records what a lock does in the background.
+type observer struct{ c *client }
+
+func (o observer) RenewInvoked(l subjects.Lease) { o.renew(l, linearizability.Invoke, "") }
+
+func (o observer) RenewReturned(l subjects.Lease, err error, lost bool) {
+	switch {
+	case err == nil:
+		o.renew(l, linearizability.Ok, "")
+	case lost:
+		o.renew(l, linearizability.Fail, err.Error())
+	default:
+		o.renew(l, linearizability.Info, err.Error())
+	}
+}
+
+// renew records a renewal of a grant that the client knows of. A lock may begin
+// one before its Acquire has returned; what is not recorded makes the checks
+// weaker, never wrong.
+func (o observer) renew(l subjects.Lease, phase linearizability.Phase, detail string) {
+	o.c.mu.Lock()
+	defer o.c.mu.Unlock()
+	g := o.c.grants[l]
+	if g == nil || o.c.dead {
+		return
+	}
+	e := g.event
+	e.Op, e.Phase, e.Detail = linearizability.OpRenew, phase, detail
+	o.c.run.rec.add(e)
+}
