@@ -197,7 +197,7 @@ func (s *Store) Get(ctx context.Context, key string) (lock.Record, error) {
 
 // CompareAndSwap implements lock.Store.
 func (s *Store) CompareAndSwap(ctx context.Context, key string, old lock.Revision, value []byte) (lock.Revision, error) {
-	value = s.own(value)
+	value = bytes.Clone(value) // a duplicate may outlive the call
 	return do(ctx, s, opWrite, func(ctx context.Context) (lock.Revision, error) {
 		return s.inner.CompareAndSwap(ctx, key, old, value)
 	})
@@ -213,7 +213,7 @@ func (s *Store) Delete(ctx context.Context, key string, old lock.Revision) error
 
 // Put implements subjects.RawStore.
 func (s *Store) Put(ctx context.Context, key string, value []byte) (lock.Revision, error) {
-	value = s.own(value)
+	value = bytes.Clone(value) // a duplicate may outlive the call
 	return do(ctx, s, opWrite, func(ctx context.Context) (lock.Revision, error) {
 		return s.inner.Put(ctx, key, value)
 	})
@@ -235,14 +235,6 @@ func (s *Store) Wait(ctx context.Context, key string, after lock.Revision) (lock
 	return do(ctx, s, opWait, func(ctx context.Context) (lock.Record, error) {
 		return s.watcher.Wait(ctx, key, after)
 	})
-}
-
-// own returns value, as a copy if a duplicate could outlive the call.
-func (s *Store) own(value []byte) []byte {
-	if s.faults.duplicate.Load() > 0 {
-		return bytes.Clone(value)
-	}
-	return value
 }
 
 // op is a class of calls that are counted alike.
@@ -318,8 +310,7 @@ func (s *Store) unanswered(ctx context.Context, what string) error {
 	}
 }
 
-// errTwinCut is why a duplicate ends that Drain has no patience for.
-var errTwinCut = errors.New("live: the run is over")
+var errTwinCut = errors.New("live: the duplicate took too long")
 
 // twice returns a send that does it twice at the same time and returns the first
 // answer. The twin is a request on its way: neither the end of the call nor the
@@ -339,22 +330,23 @@ func twice[T any](s *Store, send func(context.Context) (T, error)) func(context.
 		s.mu.Unlock()
 		answers := make(chan answer, 2)
 		run := func(ctx context.Context) {
-			defer s.twins.Done()
 			value, err := send(ctx)
 			answers <- answer{value, err}
 		}
-		go run(ctx)
 		go func() {
+			defer s.twins.Done()
+			run(ctx)
+		}()
+		go func() {
+			defer s.twins.Done()
 			deadline, ok := ctx.Deadline()
 			if !ok {
 				deadline = time.Now().Add(twinLimit)
 			}
-			twin, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+			twin, cancel := context.WithDeadlineCause(context.WithoutCancel(ctx), deadline, errTwinCut)
 			defer cancel()
-			over, end := context.WithCancelCause(twin)
-			defer end(nil)
-			defer context.AfterFunc(s.twinLife, func() { end(errTwinCut) })()
-			run(over)
+			defer context.AfterFunc(s.twinLife, cancel)()
+			run(twin)
 		}()
 		first := <-answers
 		return first.value, first.err
