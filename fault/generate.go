@@ -203,7 +203,7 @@ func (gen *generator) strike(plan Plan, cand candidate) Plan {
 	}
 	first.Duration = gen.duration(draw, info)
 	first.Start = gen.start(draw, first.Duration)
-	first.Amount = gen.amount(draw, info)
+	first.Amount = gen.amount(draw, info, first.Duration)
 	plan = place(plan, first)
 	if info.OnStore || gen.Clients < 2 || !draw.oneIn(4) {
 		return plan
@@ -214,7 +214,7 @@ func (gen *generator) strike(plan Plan, cand candidate) Plan {
 		}
 		other := first
 		other.Target = target
-		other.Amount = gen.amount(draw, info)
+		other.Amount = gen.amount(draw, info, first.Duration)
 		other.Start = gen.near(draw, first.Start, first.Duration)
 		plan = place(plan, other)
 	}

@@ -135,6 +135,17 @@ func TestEveryKindIsSometimesOnAndSometimesOff(t *testing.T) {
 	}
 }
 
+func TestNothingIsCertainToGetLostForTheWholeRun(t *testing.T) {
+	g := sound()
+	for seed := range uint64(seeds) {
+		for _, f := range Generate(newSeeded(seed), g) {
+			if Describe(f.Kind).Unit == PerMille && f.Duration == g.Until && f.Amount > often {
+				t.Fatalf("seed %d: %s", seed, f)
+			}
+		}
+	}
+}
+
 // TestTheSwarmMeetsWhatBreaksLocks counts the situations that plans exist for.
 func TestTheSwarmMeetsWhatBreaksLocks(t *testing.T) {
 	g := sound()

@@ -128,7 +128,7 @@ func TestShrinkKeepsItsPromises(t *testing.T) {
 		g := sound()
 		plan := Generate(newSeeded(rapid.Uint64().Draw(t, "seed")), g)
 		limits := Limits{g.Clients, g.Until}
-		limit := rapid.IntRange(0, 300).Draw(t, "budget")
+		limit := rapid.IntRange(0, 150).Draw(t, "budget")
 		// Any predicate that depends on the plan's text alone is a fair one, and
 		// one as jagged as this has no smallest plan to find.
 		jagged := rapid.Uint64().Draw(t, "predicate")

@@ -2,6 +2,9 @@ package fault
 
 import "time"
 
+// often is the highest probability, per mille, that may last for a whole run.
+const often = 300
+
 // million is the number of parts in a clock rate of 1.
 const million = 1_000_000
 
@@ -115,13 +118,17 @@ func (z sizes) duration(draw source, info Info) time.Duration {
 	return min(until, z.span(draw))
 }
 
-// amount draws an Amount that the kind takes.
-func (z sizes) amount(draw source, info Info) int64 {
+// amount draws an Amount that the kind takes, for a fault of some duration.
+func (z sizes) amount(draw source, info Info, d time.Duration) int64 {
 	switch info.Unit {
 	case PartsPerMillion:
 		return z.rate(draw)
 	case PerMille:
-		return permille(draw)
+		n := permille(draw)
+		if d == z.config.Until {
+			return min(n, often) // A run in which nothing arrives shows nothing.
+		}
+		return n
 	case Nanoseconds:
 	default:
 		return 0
