@@ -99,14 +99,17 @@ func (n *NATS) URL() string {
 }
 
 // Connect opens a client connection of its own, called name in the server's
-// lists. It reconnects for ever, every 50 ms; opts are applied last and may
-// change that. The caller closes the connection.
+// lists. It reconnects for ever, every 50 ms, and prints nothing when it breaks
+// (the client library's default is to print to standard error): what was under
+// way reports that. opts are applied last and may change all this. The caller
+// closes the connection.
 func (n *NATS) Connect(name string, opts ...nats.Option) (*nats.Conn, error) {
 	defaults := []nats.Option{
 		nats.Name(name),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(50 * time.Millisecond),
 		nats.ReconnectJitter(10*time.Millisecond, 10*time.Millisecond),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}),
 	}
 	url := n.URL()
 	conn, err := nats.Connect(url, append(defaults, opts...)...)

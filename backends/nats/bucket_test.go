@@ -83,6 +83,7 @@ func TestUnsafeBucketsAreRefused(t *testing.T) {
 		"async":     {kv(func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }), "before they reach the disk"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			dropAfter(t, js)
 			bucket := bucketName(t)
 			c.stream.Name, c.stream.Subjects = "KV_"+bucket, []string{"$KV." + bucket + ".>"}
 			if _, err := js.CreateStream(t.Context(), c.stream); err != nil {

@@ -2,10 +2,12 @@ package nats_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,12 +54,35 @@ func connect(t *testing.T, srv *servers.NATS, opts ...natsgo.Option) jetstream.J
 	if err != nil {
 		t.Fatal(err)
 	}
+	if srv == shared {
+		dropAfter(t, js)
+	}
 	return js
 }
 
-// bucketName makes the test's name fit for a bucket.
+// dropAfter deletes the test's bucket after the test, to keep the server small.
+func dropAfter(t *testing.T, js jetstream.JetStream) {
+	t.Cleanup(func() {
+		if js.Conn().IsClosed() {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := js.DeleteKeyValue(ctx, bucketName(t)); err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+			t.Error(err)
+		}
+	})
+}
+
+// buckets holds the bucket of each test that runs: repeated runs of a test must
+// not meet in one bucket, nor in one that is still being removed.
+var buckets sync.Map
+
+// bucketName is the test's name, fit for a bucket, and a random part.
 func bucketName(t *testing.T) string {
-	return strings.NewReplacer("/", "_", "#", "_", ",", "_", " ", "_").Replace(t.Name())
+	fit := strings.NewReplacer("/", "_", "#", "_").Replace(t.Name())
+	name, _ := buckets.LoadOrStore(t, fit+"_"+rand.Text()[:8])
+	return name.(string)
 }
 
 func open(t *testing.T, js jetstream.JetStream) *nats.Store {
@@ -226,6 +251,7 @@ func TestMissingStreamIsDefinite(t *testing.T) {
 
 func TestClosedConnectionIsRefused(t *testing.T) {
 	store, js := fresh(t, shared)
+	connect(t, shared) // drops the bucket
 	js.Conn().Close()
 	if _, err := store.CompareAndSwap(t.Context(), "k", "", nil); !errors.Is(err, lock.ErrRefused) {
 		t.Error(err)

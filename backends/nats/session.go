@@ -106,6 +106,7 @@ func (s *session) run() {
 		return
 	}
 	defer tidy()
+	s.silence.Reset(silenceLimit) // from now on the server has to be heard
 	close(s.ready)
 	select {
 	case now := <-status:
