@@ -1,0 +1,272 @@
+package report
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/harness"
+	lin "github.com/lockproof/lockproof/linearizability"
+)
+
+//go:embed assets
+var assets embed.FS
+
+// HTMLOptions are what a report says that is not in the result.
+type HTMLOptions struct {
+	// Replay is the line that runs it again. "": ReplayLine of the result.
+	Replay string
+	// Visualization is the relative address of porcupine's picture, "" for none.
+	Visualization string
+}
+
+// Bounds of a report's size: how many events are drawn of the first lock and of
+// each other one, and how many locks are drawn.
+const (
+	mostEvents      = 6000
+	mostOtherEvents = 1500
+	mostPictures    = 8
+)
+
+// page is what the template shows.
+type page struct {
+	Title, Subject, Backend string
+	Verdict, Class          string
+	Sentence                string
+	Warnings                []string
+	Facts                   []fact
+	Replay                  string
+	Properties              []propertyRow
+	HasViolation            bool
+	Notes                   []string
+	Pictures                []*picture
+	Legend                  []legendItem
+	RowsTitle, RowsNote     string
+	Rows                    []eventRow
+	Coverage                []fact
+	Latency                 []quantileRow
+	Faults                  []string
+	Visualization           string
+	Scenario                string
+	CSS                     template.CSS
+	JS                      template.JS
+}
+
+type fact struct{ Name, Value string }
+
+type propertyRow struct {
+	Name, Verdict, Class, Detail string
+	Informational, Jump          bool
+	Picture                      int
+	A, B                         int64
+}
+
+type legendItem struct{ Class, Mark, Text string }
+
+type quantileRow struct {
+	Name   string
+	Values []string
+}
+
+// HTML writes the report of one run as one file that needs nothing else: styles,
+// script and picture are inside, and nothing is loaded from anywhere.
+func HTML(w io.Writer, r *harness.Result, o HTMLOptions) error {
+	p := newPage(r, o)
+	t, err := template.ParseFS(assets, "assets/report.html.tmpl")
+	if err != nil {
+		return fmt.Errorf("report template: %w", err)
+	}
+	css, err := assets.ReadFile("assets/report.css")
+	if err != nil {
+		return fmt.Errorf("report style: %w", err)
+	}
+	js, err := assets.ReadFile("assets/report.js")
+	if err != nil {
+		return fmt.Errorf("report script: %w", err)
+	}
+	// Both are ours and fixed when the program is built: nothing of a run is in them.
+	p.CSS, p.JS = template.CSS(css), template.JS(js)
+	var b bytes.Buffer
+	if err := t.Execute(&b, p); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	_, err = w.Write(b.Bytes())
+	return err
+}
+
+func newPage(r *harness.Result, o HTMLOptions) *page {
+	tracks, end := tracksOf(r.Params, r.History)
+	foci := fociOf(r)
+	p := &page{
+		Subject: named(r.Scenario.Subject, "recorded history"), Backend: backendName(r),
+		Verdict: r.Verdict.Verdict.String(), Class: statusClass(r.Verdict.Verdict),
+		Sentence: resultSentence(r), Warnings: resultWarnings(r), Facts: headerFacts(r),
+		Replay: o.Replay, Visualization: o.Visualization, HasViolation: len(foci) > 0,
+		Coverage: coverageFacts(&r.Coverage), Latency: latencyRows(&r.Coverage, r.Params.TTL),
+	}
+	if p.Replay == "" && r.Scenario.Subject != "" {
+		p.Replay = ReplayLine(r.Scenario)
+	}
+	p.Title = fmt.Sprintf("%s: %s on %s, seed %d", p.Verdict, p.Subject, p.Backend, r.Scenario.Seed)
+	p.Pictures = p.draw(r, tracks, foci, end)
+	p.Properties = p.propertyRows(r, foci)
+	p.Legend = legend(r, p.Pictures)
+	for _, f := range r.Scenario.Plan {
+		p.Faults = append(p.Faults, faultWords(f))
+	}
+	p.table(r, tracks, foci)
+	if text, err := r.Scenario.Encode(); err == nil {
+		p.Scenario = string(text)
+	} else {
+		p.Scenario = err.Error()
+	}
+	return p
+}
+
+// draw makes the pictures: the lock of the violation first, then the others that
+// have one, then the rest in the order of the history.
+func (p *page) draw(r *harness.Result, tracks []*track, foci []focus, end int64) []*picture {
+	order := make([]*track, 0, len(tracks))
+	taken := map[string]bool{}
+	take := func(lock string) {
+		for _, t := range tracks {
+			if t.lock == lock && !taken[lock] {
+				taken[lock] = true
+				order = append(order, t)
+			}
+		}
+	}
+	for _, f := range foci {
+		take(f.lock)
+	}
+	for _, t := range tracks {
+		if len(order) >= mostPictures {
+			break
+		}
+		take(t.lock)
+	}
+	if left := len(tracks) - len(order); left > 0 {
+		p.Notes = append(p.Notes, fmt.Sprintf("%s of %d are not drawn; they are in history.jsonl.",
+			counted(int64(left), "lock"), len(tracks)))
+	}
+	var all []*picture
+	most := mostEvents
+	for i, t := range order {
+		all = append(all, draw(i, r, t, foci, end, most))
+		most = mostOtherEvents
+	}
+	return all
+}
+
+func (p *page) propertyRows(r *harness.Result, foci []focus) []propertyRow {
+	ttl := int64(r.Params.TTL)
+	var rows []propertyRow
+	for _, property := range r.Verdict.Properties {
+		row := propertyRow{Name: property.Name, Verdict: property.Verdict.String(), Class: statusClass(property.Verdict),
+			Detail: property.Detail, Informational: property.Informational}
+		for i := range foci {
+			if foci[i].property != property.Name {
+				continue
+			}
+			for _, pic := range p.Pictures {
+				if pic.Lock == foci[i].lock {
+					row.Jump, row.Picture = true, pic.Index
+					row.A, row.B = foci[i].window(ttl, pic.End)
+				}
+			}
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func headerFacts(r *harness.Result) []fact {
+	s := &r.Scenario
+	facts := []fact{{"seed", strconv.FormatUint(s.Seed, 10)}}
+	if r.Server != "" {
+		facts = append(facts, fact{"server", r.Server})
+	}
+	if s.Clients > 0 {
+		facts = append(facts, fact{"clients", strconv.Itoa(s.Clients)}, fact{"locks", strconv.Itoa(s.Locks)})
+	}
+	if r.Params.TTL > 0 {
+		facts = append(facts, fact{"ttl", roundedDuration(r.Params.TTL)})
+	}
+	if s.RenewEvery > 0 {
+		facts = append(facts, fact{"renewed every", roundedDuration(s.RenewEvery.D())})
+	}
+	if s.MaxClockDriftPPM > 0 {
+		facts = append(facts, fact{"clock drift allowed", grouped(s.MaxClockDriftPPM) + " ppm"})
+	}
+	facts = append(facts, fact{"events", grouped(int64(len(r.History)))},
+		fact{"faults", strconv.Itoa(len(r.Scenario.Plan))})
+	if r.TraceHash != 0 {
+		facts = append(facts, fact{"trace hash", hexHash(r.TraceHash)})
+	}
+	return facts
+}
+
+func legend(r *harness.Result, pictures []*picture) []legendItem {
+	items := []legendItem{{Class: "hold", Text: "believes in its grant"}}
+	seen := map[string]bool{}
+	for _, p := range pictures {
+		for _, b := range p.Holds {
+			for word := range strings.FieldsSeq(b.Class) {
+				seen[word] = true
+			}
+		}
+		for _, m := range p.Marks {
+			seen["m-"+m.Symbol()] = true
+		}
+		seen["region"] = seen["region"] || len(p.Regions) > 0
+	}
+	for _, f := range r.Scenario.Plan {
+		seen["g-"+string(fault.Describe(f.Kind).Group)] = true
+	}
+	add := func(key string, item legendItem) {
+		if seen[key] {
+			items = append(items, item)
+		}
+	}
+	add("shared", legendItem{Class: "shared", Text: "the same, shared"})
+	add("witness", legendItem{Class: "witness", Text: "part of the violation"})
+	items = append(items, legendItem{Class: "wait", Text: "waits for the lock"})
+	add("region", legendItem{Class: "region", Text: "where a property failed"})
+	for _, m := range []struct{ mark, text string }{
+		{"expire", "end of its lease by its own clock"}, {"lost", "told of the loss"}, {"released", "released"},
+		{"crash", "crash"}, {"refused", "not granted"}, {"failed", "renewal or release failed"},
+		{"unclear", "no clear answer"}, {"renewed", "renewed"}, {"read", "read of the resource"},
+		{"write", "write"}, {"rejected", "rejected by the fence"},
+	} {
+		add("m-"+m.mark, legendItem{Mark: m.mark, Text: m.text})
+	}
+	for _, g := range fault.Groups() {
+		add("g-"+string(g), legendItem{Class: string(g), Text: string(g) + " fault"})
+	}
+	return items
+}
+
+// Symbol is the shape of a sign without what qualifies it.
+func (s sign) Symbol() string {
+	name, _, _ := strings.Cut(s.Kind, " ")
+	return name
+}
+
+func statusClass(s lin.Status) string {
+	if s == lin.NotApplicable {
+		return "na"
+	}
+	return s.String()
+}
+
+func named(name, otherwise string) string {
+	if name == "" {
+		return otherwise
+	}
+	return name
+}

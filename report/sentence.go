@@ -1,0 +1,162 @@
+package report
+
+import (
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/harness"
+	lin "github.com/lockproof/lockproof/linearizability"
+)
+
+// resultSentence says in one sentence what a run showed.
+func resultSentence(r *harness.Result) string {
+	if r.Verdict.Malformed != "" {
+		return "the history could not be judged: " + r.Verdict.Malformed
+	}
+	return propertiesSentence(r.Verdict.Verdict, r.Verdict.Properties)
+}
+
+// propertiesSentence names the first property that gave the verdict.
+func propertiesSentence(verdict lin.Status, properties []lin.Property) string {
+	held := 0
+	for _, p := range properties {
+		if p.Informational {
+			continue
+		}
+		if p.Verdict == verdict && verdict != lin.OK {
+			return p.Name + ": " + p.Detail
+		}
+		if p.Verdict == lin.OK {
+			held++
+		}
+	}
+	switch verdict {
+	case lin.OK:
+		return fmt.Sprintf("%s held in this history", counted2(held, "property", "properties"))
+	case lin.Violation:
+		return "a property did not hold"
+	}
+	return "nothing was proved"
+}
+
+func counted2(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// resultWarnings are what a reader must know beside the verdict.
+func resultWarnings(r *harness.Result) []string {
+	var all []string
+	if r.Verdict.StoreContractBroken {
+		all = append(all, "Store contract broken: this run made the store forget or serve what its contract forbids. "+
+			"A violation accuses the store and not the lock.")
+	}
+	if beyond := r.Scenario.Plan.Uncovered(r.Scenario.MaxClockDriftPPM); len(beyond) > 0 {
+		all = append(all, "Beyond the promise: no lock promises anything under "+kindsText(beyond.Kinds())+
+			" as used here.")
+	}
+	if r.Interrupted {
+		all = append(all, "Interrupted: the run was ended early, and the verdict is on what there was.")
+	}
+	return all
+}
+
+func kindsText(kinds []fault.Kind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = string(k)
+	}
+	return strings.Join(words, ", ")
+}
+
+// backendName names the world, and what stood behind it if that says more.
+func backendName(r *harness.Result) string {
+	if r.Scenario.Backend == "" {
+		return "unknown backend"
+	}
+	return worldName(r.Scenario.Backend)
+}
+
+func worldName(backend string) string {
+	if backend == harness.BackendSim {
+		return "the simulator"
+	}
+	return backend
+}
+
+// ReplayLine is the command that runs a scenario again from its flags. It is
+// exact for a plan that was drawn from the seed with the kinds that the scenario
+// names; a plan that was written or shrunk needs the run folder.
+func ReplayLine(s harness.Scenario) string {
+	d := harness.Scenario{}.WithDefaults()
+	words := []string{"locksim run --subject " + shellWord(s.Subject)}
+	add := func(differs bool, flag, value string) {
+		if differs {
+			words = append(words, flag+" "+shellWord(value))
+		}
+	}
+	words = append(words, "--backend "+shellWord(s.Backend))
+	add(s.Clients != d.Clients, "--clients", strconv.Itoa(s.Clients))
+	add(s.Locks != d.Locks, "--locks", strconv.Itoa(s.Locks))
+	add(s.TTL != d.TTL, "--ttl", s.TTL.String())
+	add(s.Duration != d.Duration, "--duration", s.Duration.String())
+	words = append(words, "--faults "+shellWord(faultsWord(s.Kinds)))
+	words = append(words, "--seed "+strconv.FormatUint(s.Seed, 10))
+	return strings.Join(words, " ")
+}
+
+// faultsWord is the shortest value of --faults that stands for the kinds.
+func faultsWord(kinds []fault.Kind) string {
+	if len(kinds) == 0 {
+		return "none"
+	}
+	words := []string{}
+	rest := map[fault.Kind]bool{}
+	for _, k := range kinds {
+		rest[k] = true
+	}
+	replace := func(word string, group []fault.Kind) {
+		for _, k := range group {
+			if !rest[k] {
+				return
+			}
+		}
+		if len(group) == 0 {
+			return
+		}
+		words = append(words, word)
+		for _, k := range group {
+			delete(rest, k)
+		}
+	}
+	all, _ := fault.ParseKinds("all")
+	replace("all", all)
+	for _, g := range fault.Groups() {
+		members, _ := fault.ParseKinds(string(g))
+		replace(string(g), members)
+	}
+	var single []string
+	for k := range rest {
+		single = append(single, string(k))
+	}
+	sort.Strings(single)
+	return strings.Join(append(words, single...), ",")
+}
+
+// shellWord quotes what a shell would not take as one word.
+func shellWord(s string) string {
+	plain := s != ""
+	for _, r := range s {
+		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
+		plain = plain && (letter || strings.ContainsRune("-_./,:=+@%~", r))
+	}
+	if plain && s[0] != '~' {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
