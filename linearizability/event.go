@@ -69,18 +69,34 @@ const (
 	Shared
 )
 
+func (m Mode) String() string {
+	if m == Shared {
+		return "shared"
+	}
+	return "exclusive"
+}
+
+// History is the events of one run, in the order of true time.
+type History []Event
+
 // Event is one line of a history.
 type Event struct {
 	// At is the true time in nanoseconds since the start of the run.
 	At int64
+	// Since is optional, on the ok of an acquire or a renew: the true time at
+	// which the request that succeeded was sent, if that is known to be later
+	// than the invoke (a waiting acquire sends many). The effect was not before
+	// it, and the lease counts from it. 0 means the invoke.
+	Since int64
+	// Until is optional, on the info of an acquire or a release: the true time
+	// by which the write has been applied if it ever is. 0 means unknown: the
+	// operation stays open to the end. Negative means that it never will be.
+	Until int64
 	// Client is the index of the client. Process is a fresh number after each
 	// indefinite end or crash: a process does nothing after an info.
 	Client  int
 	Process int
-	Op      Op
-	Phase   Phase
 	Lock    string
-	Mode    Mode
 	// Token is the fencing token of the grant; 0 where the lock has none.
 	Token uint64
 	// Grant numbers the successful acquires of a run from 1. On an acquire's
@@ -90,9 +106,13 @@ type Event struct {
 	// Holder is, on a failed acquire, 1 + the index of the client that the lock
 	// named as the holder; 0 if it named none.
 	Holder int
-	// Fenced and Value belong to OpRead and OpWrite.
-	Fenced bool
-	Value  int64
+	// Value and Fenced belong to OpRead and OpWrite.
+	Value int64
 	// Detail is for people; no checker reads it.
 	Detail string
+	// The one-byte fields stand together: a million events are kept in memory.
+	Op     Op
+	Phase  Phase
+	Mode   Mode
+	Fenced bool
 }

@@ -1,0 +1,39 @@
+// Package linearizability records what happened to a set of locks and says what
+// that proves. It holds the history, the models, the checkers and the verdict.
+//
+// A verdict has seven properties, which are never mixed:
+//
+//   - mutual-exclusion: what holders believed. The intervals in which holders
+//     surely believed in a grant of one lock do not overlap, shared ones apart.
+//     It says nothing of what a holder did with its belief.
+//   - lock-linearizability: what the lock answered. Some order of the answers,
+//     each between its call and its return, is one that a single lock could have
+//     given. A lease may end by itself once its ttl has passed since the last
+//     renewal that surely succeeded was sent; it need not. Whether that order is
+//     the one that happened, nobody can tell from outside.
+//   - protected-effect-fenced: what a resource saw that compares tokens on every
+//     access. No stale access was let through and no update was lost.
+//   - protected-effect-unfenced: the same without tokens, for information only.
+//     No lease lock can prevent these losses when a holder is paused, so they
+//     never turn the verdict of a history.
+//   - token-order: a later grant carries a larger token.
+//   - loss-notice: a holder whose lease ran out or was taken is told in time.
+//   - liveness: once the faults are healed, a wanted lock is granted in a bounded
+//     time. A run that ends too early to tell is unknown, not ok.
+//
+// # What a verdict is worth
+//
+// A violation is real for the history given: belief intervals are rounded to be
+// shorter, operation intervals to be longer, and an operation with no known end
+// may have happened or not, whichever excuses the lock. An ok is a statement on
+// this history and no other. Unknown is never ok: it says that a checker ran out
+// of time or that the history cannot answer the question. A malformed history is
+// refused with its reason (Validate) and judged unknown in every property.
+//
+// # How linearizability is decided
+//
+// An order of the answers that fits all intervals is a proof, so a linear-time
+// construction is tried first. Where it fails nothing is concluded: porcupine
+// (github.com/anishathalye/porcupine) searches the smallest part of the history
+// around the place, and it alone may answer that there is no such order.
+package linearizability

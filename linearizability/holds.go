@@ -1,0 +1,180 @@
+package linearizability
+
+import (
+	"cmp"
+	"slices"
+)
+
+// hold is one grant, or one acquire that may have been granted, as an order of
+// the lock's answers sees it: it takes the lock at some time from takeLo to
+// takeHi, and leaves it at some time from endLo to endHi, but not inside the gap.
+//
+//	takeLo      takeHi    endLo   gapLo  gapHi      endHi
+//	  |- - -take- - -|      |- -end- -|xxxx|- -end- - -|
+//
+// A release that ended ok must be the end. Otherwise the end is the lease's own,
+// or that of a release with no known end, and it need not come at all; but as it
+// may come as late as one likes, leaving it out of no use is no restriction.
+//
+// Renewals that ended ok are in endLo: between two points of a grant it was held
+// throughout, as no grant comes back. A renewal that proved the loss is in endHi.
+type hold struct {
+	takeLo, takeHi int64
+	endLo, endHi   int64
+	gapLo, gapHi   int64 // gapLo is never where there is no gap
+	token          uint64
+	// grant is its position in the index; -1 for a maybe, whose try is at.
+	grant, at int32
+	client    int32
+	mode      Mode
+
+	// Where the last schedule put it.
+	take, end int64
+}
+
+// hold derives the intervals of a grant. Intervals of operations are made longer
+// where something is not known, never shorter.
+func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
+	expiry := min(never, g.extended+earliestExpiry)
+	s := hold{takeLo: g.sent, takeHi: g.ok, endLo: expiry, endHi: never, gapLo: never, gapHi: never,
+		token: g.token, grant: at, at: -1, client: g.client, mode: g.mode}
+	switch g.releasePhase {
+	case Ok:
+		s.endLo, s.endHi = max(g.release, g.extended), g.released
+	case Fail:
+		// An earlier attempt of the same release may be what took the lock away.
+		s.endLo = max(g.extended, min(g.release, expiry))
+		if g.answeredByLock(ownExpiry) {
+			s.endHi = g.released
+		}
+	case Info, Invoke:
+		if g.releaseUntil >= 0 {
+			s.endLo = max(g.extended, min(g.release, expiry))
+		}
+		if g.releaseUntil > 0 && g.releaseUntil < expiry {
+			s.gapLo, s.gapHi = g.releaseUntil, expiry
+		}
+	}
+	if g.renewFail != unset {
+		s.endHi = min(s.endHi, g.renewFail)
+	}
+	return s
+}
+
+// answeredByLock tells whether a failed release must be the lock's own answer:
+// the client's clock cannot have told it that the lease is over.
+func (g *grant) answeredByLock(ownExpiry int64) bool {
+	return g.released < g.extended+ownExpiry && (g.expire == unset || g.expire > g.released)
+}
+
+// maybe is an acquire with no known end as a hold that may have been.
+func (t *try) maybe(at int32, earliestExpiry int64) hold {
+	s := hold{takeLo: t.call, takeHi: never, endLo: min(never, t.call+earliestExpiry), endHi: never,
+		gapLo: never, gapHi: never, grant: -1, at: at, client: t.client, mode: t.mode}
+	if t.until > 0 {
+		s.takeHi = t.until
+	}
+	return s
+}
+
+// lockPart is the part of one lock's history that is being judged: its grants in
+// the order in which they are tried, what may have been granted besides, and the
+// answers that name a holder.
+type lockPart struct {
+	holds  []hold
+	maybes []hold
+	named  []naming
+	tokens bool
+	// before holds the tokens that this part starts from.
+	before tokens
+
+	lastNamed []int64 // per client, scratch
+}
+
+// tokens are the largest that a lock has given out: to anybody, and to a writer.
+type tokens struct {
+	any, exclusive uint64
+}
+
+// next tells whether a grant may come now, and the tokens after it. An unknown
+// token of a lock that has tokens is the smallest that it can be.
+func (t tokens) next(token uint64, mode Mode) (tokens, bool) {
+	switch {
+	case token == 0 && mode == Shared:
+		token = max(t.any, t.exclusive+1)
+	case token == 0:
+		token = t.any + 1
+	case token < t.any, token <= t.exclusive, token == t.any && mode == Exclusive:
+		return t, false
+	}
+	t.any = token
+	if mode == Exclusive {
+		t.exclusive = token
+	}
+	return t, true
+}
+
+// naming is a failed acquire that said which client is in the way: that client
+// held the lock at some time from lo to hi.
+type naming struct {
+	lo, hi int64
+	client int32 // who is named
+	at     int32 // try
+}
+
+// partOf derives one lock's holds. Where tokens are all known they leave only one
+// order; else the order of the answers is tried.
+func (x *index) partOf(part *lockPart, lock int32, p *Params) {
+	l := &x.locks[lock]
+	part.holds, part.maybes, part.named = part.holds[:0], part.maybes[:0], part.named[:0]
+	part.tokens, part.before = p.Tokens, tokens{}
+	expiry, own := p.earliestExpiry(), p.ownExpiry()
+	all := p.Tokens
+	for _, at := range l.grants {
+		g := &x.grants[at]
+		all = all && g.token != 0
+		part.holds = append(part.holds, g.hold(at, expiry, own))
+	}
+	for at := range l.tries {
+		t := &l.tries[at]
+		switch {
+		case t.failed:
+			part.named = append(part.named, naming{lo: t.call, hi: t.ret, client: t.holder, at: int32(at)})
+		default:
+			part.maybes = append(part.maybes, t.maybe(int32(at), expiry))
+		}
+	}
+	if all {
+		byToken := func(a, b hold) int {
+			return cmp.Or(cmp.Compare(a.token, b.token), cmp.Compare(a.takeHi, b.takeHi))
+		}
+		if !slices.IsSortedFunc(part.holds, byToken) {
+			slices.SortStableFunc(part.holds, byToken)
+		}
+	}
+	part.dropUseless()
+}
+
+// dropUseless removes the maybes that nobody can have seen. A maybe that took the
+// lock only makes the rest harder, unless some answer names its client; and it
+// need not have taken the lock after the last such answer.
+func (part *lockPart) dropUseless() {
+	if len(part.maybes) == 0 {
+		return
+	}
+	part.lastNamed = part.lastNamed[:0]
+	for i := range part.named {
+		n := &part.named[i]
+		for len(part.lastNamed) <= int(n.client) {
+			part.lastNamed = append(part.lastNamed, unset)
+		}
+		part.lastNamed[n.client] = max(part.lastNamed[n.client], n.hi)
+	}
+	part.maybes = slices.DeleteFunc(part.maybes, func(m hold) bool {
+		return int(m.client) >= len(part.lastNamed) || part.lastNamed[m.client] < m.takeLo
+	})
+	for i := range part.maybes {
+		m := &part.maybes[i]
+		m.takeHi = min(m.takeHi, part.lastNamed[m.client])
+	}
+}

@@ -1,0 +1,199 @@
+package linearizability
+
+import "slices"
+
+func (x *index) acquire(i int, e *Event, p *process) error {
+	lock := x.lockNamed(e.Lock)
+	at := slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
+	if e.Phase == Invoke {
+		switch {
+		case at >= 0:
+			return malformed(i, e, "process %d has an acquire of lock %s open", e.Process, e.Lock)
+		case p.ended:
+			return malformed(i, e, "process %d ended with an info; the client goes on as a fresh one", e.Process)
+		case x.releasing(int32(e.Client), e.Process, lock):
+			return malformed(i, e, "process %d is releasing lock %s", e.Process, e.Lock)
+		}
+		p.open = append(p.open, openAcquire{lock: lock, at: int32(i)})
+		return nil
+	}
+	if at < 0 {
+		return malformed(i, e, "process %d has no acquire of lock %s open", e.Process, e.Lock)
+	}
+	call := p.open[at].at
+	p.open = slices.Delete(p.open, at, at+1)
+	invoke := &x.h[call]
+	if invoke.Mode != e.Mode {
+		return malformed(i, e, "mode %v, invoked as %v", e.Mode, invoke.Mode)
+	}
+	l := &x.locks[lock]
+	t := try{call: invoke.At, ret: e.At, client: int32(e.Client), holder: int32(e.Holder) - 1,
+		callAt: call, retAt: int32(i), mode: e.Mode}
+	switch e.Phase {
+	case Ok:
+		return x.granted(i, e, call, lock)
+	case Fail:
+		t.failed = true
+		if t.holder >= 0 {
+			l.tries = append(l.tries, t)
+		}
+	case Info:
+		p.ended = true
+		if e.Until > 0 && e.Until < invoke.At {
+			return malformed(i, e, "until is before its invoke")
+		}
+		t.until = e.Until
+		if t.until >= 0 {
+			t.ret = never
+			l.tries = append(l.tries, t)
+		}
+	}
+	return nil
+}
+
+// releasing tells whether the process that made a grant of the lock is in the
+// middle of giving it back. Only the client's live grants can be.
+func (x *index) releasing(client int32, proc int, lock int32) bool {
+	gs := x.locks[lock].grants
+	for k := len(gs) - 1; k >= 0 && k >= len(gs)-8; k-- {
+		g := &x.grants[gs[k]]
+		if g.client == client && g.releasePhase == Invoke && x.h[g.releaseAt].Process == proc {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *index) granted(i int, e *Event, call, lock int32) error {
+	if _, known := x.byGrant.get(e.Grant); known {
+		return malformed(i, e, "grant %d was made before", e.Grant)
+	}
+	invoke := x.h[call].At
+	if e.Since != 0 && e.Since < invoke {
+		return malformed(i, e, "since is before its invoke")
+	}
+	sent := max(invoke, e.Since)
+	at := int32(len(x.grants))
+	x.byGrant.put(e.Grant, at)
+	x.grants = append(x.grants, grant{
+		id: e.Grant, token: e.Token, invoke: invoke, sent: sent, ok: e.At, beliefEnd: never,
+		extended: sent, renewSent: unset, renewOpen: unset, renewFailCall: unset, renewFail: unset,
+		release: unset, released: unset, expire: unset, lost: unset, crash: unset,
+		client: int32(e.Client), lock: lock, invokeAt: call, okAt: int32(i), endAt: -1, renewedAt: -1,
+		renewOpenAt: -1, renewFailedAt: -1, releaseAt: -1, mode: e.Mode,
+	})
+	x.locks[lock].grants = append(x.locks[lock].grants, at)
+	x.believing[e.Client] = append(x.believing[e.Client], at)
+	return nil
+}
+
+func (x *index) renew(i int, e *Event, g *grant) error {
+	if e.Phase == Invoke {
+		if g.renewOpen != unset {
+			return malformed(i, e, "a renew of grant %d is open", g.id)
+		}
+		g.renewOpen, g.renewOpenAt, g.renewSent = e.At, int32(i), e.At
+		return nil
+	}
+	if g.renewOpen == unset {
+		return malformed(i, e, "no renew of grant %d is open", g.id)
+	}
+	call := g.renewOpen
+	if e.Since != 0 && e.Since < call {
+		return malformed(i, e, "since is before its invoke")
+	}
+	g.renewOpen = unset
+	switch e.Phase {
+	case Ok:
+		g.extended, g.renewedAt = max(g.extended, call, e.Since), int32(i)
+	case Fail:
+		// What a client says of a lease whose end it has reached by its own clock
+		// is no answer of the lock.
+		if g.renewFail == unset && g.expire == unset && e.At < g.extended+x.ownExpiry {
+			g.renewFailCall, g.renewFail, g.renewFailedAt = call, e.At, int32(i)
+		}
+	}
+	return nil
+}
+
+func (x *index) release(i int, e *Event, g *grant, at int32, p *process) error {
+	if e.Phase == Invoke {
+		switch {
+		case g.releasePhase == Invoke:
+			return malformed(i, e, "a release of grant %d is open", g.id)
+		case g.releasePhase != PhaseInvalid:
+			return malformed(i, e, "grant %d was released before", g.id)
+		case slices.ContainsFunc(p.open, func(o openAcquire) bool { return o.lock == g.lock }):
+			return malformed(i, e, "process %d has an acquire of lock %s open", e.Process, e.Lock)
+		}
+		g.release, g.releaseAt, g.releasePhase = e.At, int32(i), Invoke
+		x.stopBelieving(i, e, g, at)
+		return nil
+	}
+	if g.releasePhase != Invoke {
+		return malformed(i, e, "no release of grant %d is open", g.id)
+	}
+	if e.Until > 0 && e.Until < g.release {
+		return malformed(i, e, "until is before its invoke")
+	}
+	g.released, g.releasePhase, g.releaseUntil = e.At, e.Phase, e.Until
+	if e.Phase == Info {
+		p.ended = true
+	}
+	return nil
+}
+
+// expired notes the end of a lease by its holder's own clock. An answer that the
+// client gave at that very moment may come from the clock too.
+func (g *grant) expired(at int64) {
+	if g.expire == unset {
+		g.expire = at
+	}
+	if g.renewFail == at {
+		g.renewFailCall, g.renewFail, g.renewFailedAt = unset, unset, -1
+	}
+}
+
+func (x *index) stopBelieving(i int, e *Event, g *grant, at int32) {
+	if g.beliefEnd != never {
+		return
+	}
+	g.beliefEnd, g.endAt, g.endOp = e.At, int32(i), e.Op
+	live := x.believing[g.client]
+	if k := slices.Index(live, at); k >= 0 {
+		x.believing[g.client] = slices.Delete(live, k, k+1)
+	}
+}
+
+// crash ends every belief of the client, and its open acquires without an answer.
+func (x *index) crash(i int, e *Event, p *process) {
+	p.crashed = true
+	for _, at := range x.believing[e.Client] {
+		g := &x.grants[at]
+		g.beliefEnd, g.endAt, g.endOp, g.crash = e.At, int32(i), OpCrash, e.At
+		x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: g.lock, belief: true})
+	}
+	x.believing[e.Client] = x.believing[e.Client][:0]
+	for _, o := range p.open {
+		x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: o.lock})
+	}
+	x.abandon(p)
+}
+
+// finish leaves open what the history left open.
+func (x *index) finish() {
+	for i := range x.processes {
+		x.abandon(&x.processes[i])
+	}
+}
+
+// abandon turns the open acquires of a process into ones that may have happened.
+func (x *index) abandon(p *process) {
+	for _, o := range p.open {
+		invoke := &x.h[o.at]
+		l := &x.locks[o.lock]
+		l.tries = append(l.tries, try{call: invoke.At, ret: never, client: int32(invoke.Client), holder: -1,
+			callAt: o.at, retAt: -1, mode: invoke.Mode})
+	}
+	p.open = p.open[:0]
+}
