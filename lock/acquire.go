@@ -115,7 +115,8 @@ type attempt struct {
 	open      bool
 	openSince time.Duration
 	openRev   Revision
-	failures  int // tries in a row that brought nothing
+	beats     uint64 // writes so far that named us: the beat of the next
+	failures  int    // tries in a row that brought nothing
 }
 
 func (a *attempt) run(ctx context.Context) (*Lease, error) {
@@ -190,10 +191,10 @@ func (a *attempt) look(ctx context.Context) error {
 // take tries to become the holder by replacing the very record that was seen.
 func (a *attempt) take(ctx context.Context) (*Lease, bool, error) {
 	c := a.c
-	h := holder{id: a.id, owner: c.cfg.Owner, ttl: c.cfg.TTL}
+	h := holder{id: a.id, owner: c.cfg.Owner, ttl: c.cfg.TTL, beat: a.beats}
 	next := a.v.state.withHolder(h, c.rules.grantToken(a.v.state))
 	takeover := len(a.v.state.holders) > 0
-	l, err := a.writeGrant(ctx, next, 0)
+	l, err := a.writeGrant(ctx, next)
 	if l != nil && takeover {
 		c.log.Info("lock taken over", "lock", a.name, "token", l.token)
 	}
@@ -208,15 +209,18 @@ func (a *attempt) takeOurs(ctx context.Context) (*Lease, bool, error) {
 	h, _ := a.v.state.find(a.id)
 	end := c.rules.leaseEnd(a.openSince, a.openSince, h.ttl, c.cfg.MaxClockDriftPPM)
 	if c.rt.Now() < end {
-		return a.granted(a.v, h.beat, end, a.openSince), true, nil
+		return a.granted(a.v, end, a.openSince), true, nil
 	}
-	l, err := a.writeGrant(ctx, a.v.state.withBeat(a.id, h.beat+1), h.beat+1)
+	l, err := a.writeGrant(ctx, a.v.state.withBeat(a.id, a.beats))
 	return l, l != nil, err
 }
 
-// writeGrant sends next, which names us as the holder.
-func (a *attempt) writeGrant(ctx context.Context, next *state, beat uint64) (*Lease, error) {
+// writeGrant sends next, which names us as the holder with beat a.beats. No two
+// writes carry the same beat: one may land, run out and be replaced before the
+// next is sent, and who saw the first must not take the second for it.
+func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 	c := a.c
+	a.beats++
 	sentAt := c.rt.Now()
 	if !a.open {
 		a.open, a.openSince = true, sentAt
@@ -232,7 +236,7 @@ func (a *attempt) writeGrant(ctx context.Context, next *state, beat uint64) (*Le
 		if repliedAt >= end {
 			return nil, nil // too late to be of use; takeOurs earns a new one
 		}
-		return a.granted(v, beat, end, sentAt), nil
+		return a.granted(v, end, sentAt), nil
 	case errors.Is(err, ErrConflict):
 		a.failures++
 		if v != nil {
@@ -252,7 +256,7 @@ func (a *attempt) writeGrant(ctx context.Context, next *state, beat uint64) (*Le
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	if c.rules.unansweredIs == success {
-		return a.granted(&view{rev: a.v.rev, state: next, seenAt: []time.Duration{sentAt}}, beat, end, sentAt), nil
+		return a.granted(&view{rev: a.v.rev, state: next, seenAt: []time.Duration{sentAt}}, end, sentAt), nil
 	}
 	c.log.Debug("no answer to an acquire", "lock", a.name, "error", err)
 	a.v = nil // look what became of it
@@ -319,9 +323,9 @@ func (a *attempt) poll(ctx context.Context, atMost time.Duration) error {
 	return a.look(ctx)
 }
 
-func (a *attempt) granted(v *view, beat uint64, end, sentAt time.Duration) *Lease {
+func (a *attempt) granted(v *view, end, sentAt time.Duration) *Lease {
 	a.open = false
-	return startLease(a, v, beat, end, sentAt)
+	return startLease(a, v, end, sentAt)
 }
 
 func (a *attempt) heldError(waited bool) *HeldError {

@@ -44,7 +44,7 @@ type sentBeat struct {
 // the heartbeat, which renews, and the end watch, which cancels the context
 // when the lease runs out whatever the heartbeat is waiting for. Both end when
 // the lease is lost or released; Release waits for both.
-func startLease(a *attempt, v *view, beat uint64, end, sentAt time.Duration) *Lease {
+func startLease(a *attempt, v *view, end, sentAt time.Duration) *Lease {
 	c := a.c
 	parent := a.ctx
 	if !a.o.tied {
@@ -52,7 +52,7 @@ func startLease(a *attempt, v *view, beat uint64, end, sentAt time.Duration) *Le
 	}
 	l := &Lease{
 		c: c, name: a.name, id: a.id, serial: a.serial, token: v.state.token,
-		v: v, lastBeat: beat, end: end, sentAt: sentAt,
+		v: v, lastBeat: a.beats - 1, end: end, sentAt: sentAt,
 	}
 	l.ctx, l.cancel = context.WithCancelCause(parent)
 	l.work, l.stop = context.WithCancel(context.WithoutCancel(parent))
