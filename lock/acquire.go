@@ -88,7 +88,7 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 	if a.open {
 		c.spawn(ctx, a.giveBack)
 	}
-	if errors.Is(err, ErrWaitLimit) && a.read && len(a.v.state.holders) > 0 {
+	if errors.Is(err, ErrWaitLimit) && a.read && a.v != nil && len(a.v.state.holders) > 0 && !contains(a.v.state, a.id) {
 		return nil, a.heldError(true)
 	}
 	if held := (*HeldError)(nil); errors.As(err, &held) {
