@@ -350,10 +350,13 @@ func (a *attempt) giveBack(ctx context.Context) {
 		case v.rev != a.openRev && !contains(v.state, a.id):
 			return // the write named openRev, and can land no more
 		case contains(v.state, a.id):
-			if _, err := c.write(ctx, a.name, v, v.state.without(a.id)); err == nil {
+			_, err := c.write(ctx, a.name, v, v.state.without(a.id))
+			if err == nil {
 				return
 			}
-			continue
+			if errors.Is(err, ErrConflict) {
+				continue
+			}
 		}
 		if c.rt.Sleep(ctx, between(c.cfg.PollEvery, c.rt.Uint64())) != nil {
 			return
