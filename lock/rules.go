@@ -109,21 +109,22 @@ type standing int
 const (
 	standingMine     standing = iota // the grant is among the holders
 	standingOld                      // the record is older than the grant: a stale read
-	standingFreed                    // nobody holds it, and nobody did since
+	standingFreed                    // nobody holds it and nobody did since, or it was removed
 	standingReplaced                 // somebody was granted it since
 )
 
 // standingOf: whose is this? Tokens order the grants, so a record with a
-// smaller one was written before ours, however late it was read.
+// smaller one was written before ours, however late it was read. Token 0 is no
+// record at all: somebody removed it.
 func standingOf(s *state, id string, token uint64) standing {
 	if _, ok := s.find(id); ok {
 		return standingMine
 	}
 	switch {
+	case s.token == 0, s.token == token:
+		return standingFreed
 	case s.token < token:
 		return standingOld
-	case s.token == token:
-		return standingFreed
 	default:
 		return standingReplaced
 	}
