@@ -328,9 +328,12 @@ func (l *Lease) adopt(v *view) error {
 		}
 	}
 	l.open = slices.DeleteFunc(l.open, func(s sentBeat) bool { return s.beat <= h.beat })
-	end := l.end
+	end, lost := l.end, l.lost
 	l.mu.Unlock()
-	if now >= end {
+	switch {
+	case lost != nil:
+		return lost // told so already, and for good
+	case now >= end:
 		return l.lose(LostExpired)
 	}
 	return nil
