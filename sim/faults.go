@@ -108,7 +108,6 @@ func (n *Node) applyFault(f fault.Fault, sign int64) bool {
 	case fault.ClockRate:
 		n.setRate(sign * f.Amount)
 	case fault.Pause:
-		n.paused += int(sign)
 		if begins {
 			n.w.counters.Pauses++
 			n.stop()

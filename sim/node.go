@@ -15,9 +15,8 @@ type Node struct {
 	index       int
 	incarnation uint64 // of the process; the machine stays
 	crashed     int    // active crash faults
-	paused      int
 	suspended   int
-	stopped     int // paused + suspended: no task runs while it is not 0
+	stopped     int // pauses and suspends: no task runs while it is not 0
 	clock       clock
 	link        link
 	runtime     *Runtime

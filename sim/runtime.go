@@ -70,7 +70,7 @@ func (r *Runtime) Uint64() uint64 {
 	return high<<32 | w.choose(r.node.ids, 1<<32)
 }
 
-// pause and suspend stop the process; what is ready must wait.
+// stop makes the process stand still; what is ready must wait.
 func (n *Node) stop() {
 	n.stopped++
 	if n.stopped > 1 {
