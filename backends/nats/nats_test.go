@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	if err := keepOneStream(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if err := shared.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -40,6 +44,22 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// keepOneStream: when its last stream is deleted, nats-server 2.15 removes the
+// account's directory in the background, and a stream that is created meanwhile
+// fails ("error creating store for stream").
+func keepOneStream() error {
+	conn, err := shared.Connect("keep")
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	return nats.CreateBucket(context.Background(), js, nats.BucketConfig{Bucket: "keep"})
 }
 
 // connect opens a connection of its own and closes it after the test.
