@@ -391,13 +391,11 @@ func (l *Lease) free(ctx context.Context) error {
 			return fmt.Errorf("release lock %q: %w", l.name, err)
 		}
 		open = open || !Definite(err)
-		now := freed
+		now, readErr := freed, error(nil)
 		if now == nil {
-			now, err = c.read(ctx, l.name, v)
-		} else {
-			err = nil
+			now, readErr = c.read(ctx, l.name, v)
 		}
-		if err == nil {
+		if readErr == nil {
 			if standingOf(now.state, l.id, l.token) == standingMine {
 				v = now
 			} else if done, result := l.freed(now, open); done {
@@ -406,9 +404,9 @@ func (l *Lease) free(ctx context.Context) error {
 		}
 		if ctx.Err() != nil || c.rt.Now() >= until && failures > 0 {
 			return fmt.Errorf("release lock %q: not confirmed, free after %s at the latest: %w",
-				l.name, c.cfg.TTL, errors.Join(err, context.Cause(ctx)))
+				l.name, c.cfg.TTL, errors.Join(err, readErr, context.Cause(ctx)))
 		}
-		if err != nil || failures > 2 {
+		if readErr != nil || failures > 2 {
 			_ = c.rt.Sleep(ctx, between(c.cfg.PollEvery>>max(0, 5-failures), c.rt.Uint64()))
 		}
 	}
