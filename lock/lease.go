@@ -413,11 +413,13 @@ func (l *Lease) free(ctx context.Context) error {
 }
 
 // freed judges a record that does not name us, read during a release. open
-// tells that a write of the release has no answer.
+// tells that a write of the release has no answer. A record that is free under
+// our own token was freed by us (an SDK that repeats a write meets its own), or
+// by an operator, and nobody was granted it since: the same to the caller.
 func (l *Lease) freed(now *view, open bool) (done bool, err error) {
 	switch standingOf(now.state, l.id, l.token) {
 	case standingFreed:
-		if !open {
+		if !open && now.state.token == 0 {
 			return true, l.lose(LostFreed)
 		}
 		l.c.remember(l.name, now)
