@@ -110,20 +110,20 @@ func (i *Injector) stop(f fault.Fault) {
 			c.Proxy.RefuseDials()
 		}
 	}
-	if i.stops++; i.stops > 1 {
-		return
+	if i.stops++; i.stops == 1 {
+		i.check(f, "stop", i.targets.Server.Stop())
 	}
-	i.stopped = i.succeeded(f, "stop", i.targets.Server.Stop())
 }
 
-// start starts the server when the last fault that stopped it has ended.
+// start starts the server when the last fault that stopped it has ended, even if
+// a stop has failed: that may have done half of its work.
 func (i *Injector) start(f fault.Fault) {
-	if i.stops--; i.stops == 0 && i.stopped {
-		i.stopped = !i.succeeded(f, "start", i.targets.Server.Start())
+	if i.stops--; i.stops == 0 {
+		i.check(f, "start", i.targets.Server.Start())
 	}
 	for _, c := range i.targets.Clients {
 		if c.Proxy != nil {
-			i.succeeded(f, "let clients dial", c.Proxy.AllowDials())
+			i.check(f, "let clients dial", c.Proxy.AllowDials())
 		}
 	}
 }
@@ -131,20 +131,18 @@ func (i *Injector) start(f fault.Fault) {
 func (i *Injector) failover(a action, f fault.Fault) {
 	if a.ends {
 		if restore := i.restore[a.index]; restore != nil {
-			i.succeeded(f, "start the old leader", restore())
+			i.check(f, "start the old leader", restore())
 		}
 		return
 	}
 	restore, err := i.targets.Server.Failover()
-	if i.succeeded(f, "stop the leader", err) {
-		i.restore[a.index] = restore
-	}
+	i.check(f, "stop the leader", err)
+	i.restore[a.index] = restore
 }
 
-// succeeded keeps an error for Run to return.
-func (i *Injector) succeeded(f fault.Fault, what string, err error) bool {
+// check keeps an error for Run to return.
+func (i *Injector) check(f fault.Fault, what string, err error) {
 	if err != nil {
 		i.failures = append(i.failures, fmt.Errorf("fault %q: %s: %w", f, what, err))
 	}
-	return err == nil
 }

@@ -62,7 +62,6 @@ type Injector struct {
 	restore []func() error // of each StoreFailover in force
 	// Of the server, used by its goroutine alone.
 	stops    int
-	stopped  bool
 	failures []error
 }
 

@@ -103,8 +103,8 @@ func (f *StoreFaults) AddLoseReply(perMille int64) { f.loseReply.Add(perMille) }
 
 // AddDuplicate makes requests be sent twice, side by side, as by an SDK that
 // tries again: the call returns the answer that comes first, the other is
-// dropped. So a write's own success can come back as a conflict. A negative
-// probability takes an earlier one back.
+// dropped. So a write's own success can come back as a conflict. Wait is never
+// sent twice. A negative probability takes an earlier one back.
 func (f *StoreFaults) AddDuplicate(perMille int64) { f.duplicate.Add(perMille) }
 
 // Counts returns the counts so far.
