@@ -177,3 +177,25 @@ func (v *Coverage) succession(before, next *grant) {
 		v.Failover = append(v.Failover, time.Duration(next.ok-served))
 	}
 }
+
+// Add adds what another history exercised.
+func (v *Coverage) Add(o Coverage) {
+	v.Acquires += o.Acquires
+	v.Grants += o.Grants
+	v.Failed += o.Failed
+	v.Contended += o.Contended
+	v.Renews += o.Renews
+	v.Releases += o.Releases
+	v.Expired += o.Expired
+	v.Lost += o.Lost
+	v.Takeovers += o.Takeovers
+	v.Handoffs += o.Handoffs
+	v.Indefinite += o.Indefinite
+	v.Crashes += o.Crashes
+	v.Accesses += o.Accesses
+	v.Rejected += o.Rejected
+	v.Uncontended = append(v.Uncontended, o.Uncontended...)
+	v.ContendedWait = append(v.ContendedWait, o.ContendedWait...)
+	v.Failover = append(v.Failover, o.Failover...)
+	v.Handoff = append(v.Handoff, o.Handoff...)
+}
