@@ -32,6 +32,8 @@ func (x *index) violation(part *lockPart, lock int32, f fault, c chosen, p *Para
 		f.why == tokenNotAbove && blocker != nil:
 		property.Detail = fmt.Sprintf("%s with token %d, and c%d with token %d at %s (grant %d): no order has both",
 			who, g.token, blocker.client, blocker.token, seconds(blocker.ok), blocker.id)
+	case f.why == tokenNotAbove:
+		property.Detail = fmt.Sprintf("%s with token %d, where token %d had been given out before", who, g.token, part.before.any)
 	case f.why == takenTooEarly && blocker != nil:
 		property.Detail = fmt.Sprintf("%s, but c%d's grant %d was in force: %s", who, blocker.client, blocker.id, blocker.forceUntil(p))
 		property.Size = max(0, part.holds[f.blocker].endLo-g.ok)
@@ -95,8 +97,9 @@ func (x *index) namedProperty(property Property, part *lockPart, lock int32, f f
 		t.client, seconds(t.call), seconds(t.ret), n.client, property.Lock)
 	events := []int{int(t.callAt), int(t.retAt)}
 	// What the named client had last is what a reader wants to see.
-	for i := len(part.holds) - 1; i >= 0; i-- {
-		g := &x.grants[part.holds[i].grant]
+	grants := x.locks[lock].grants
+	for i := len(grants) - 1; i >= 0; i-- {
+		g := &x.grants[grants[i]]
 		if g.client != n.client || g.ok > t.ret {
 			continue
 		}
