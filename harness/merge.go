@@ -25,10 +25,14 @@ type partial struct {
 	counters   Counters
 	failures   []*Result
 	failed     int
+	sample     *Result // of the first seed, if this worker ran it
 }
 
 func (p *partial) add(n int, r *Result) {
 	p.seeds++
+	if n == 0 {
+		p.sample = r
+	}
 	p.hashes[n] = r.TraceHash
 	p.properties = worstOf(p.properties, r.Verdict.Properties)
 	p.coverage.Add(r.Coverage)
@@ -69,6 +73,9 @@ func merge(first Scenario, parts []*partial) *Summary {
 		s.Coverage.Add(p.coverage)
 		s.Counters.add(p.counters)
 		s.Failed += p.failed
+		if p.sample != nil {
+			s.Sample = p.sample
+		}
 		failures = append(failures, p.failures...)
 		for n, h := range p.hashes {
 			hashes[n] = h
@@ -87,7 +94,7 @@ func merge(first Scenario, parts []*partial) *Summary {
 func Summarize(r *Result) *Summary {
 	s := &Summary{
 		Base: r.Scenario, Seeds: 1, Properties: r.Verdict.Properties, Coverage: r.Coverage, Counters: r.Counters,
-		HashOfHashes: r.TraceHash, Interrupted: r.Interrupted,
+		HashOfHashes: r.TraceHash, Interrupted: r.Interrupted, Sample: r,
 	}
 	if r.Verdict.Verdict == linearizability.Violation {
 		s.Failures, s.Failed = []*Result{r}, 1

@@ -1,6 +1,8 @@
 package harness
 
 import (
+	"cmp"
+	"slices"
 	"sync"
 	"time"
 
@@ -126,4 +128,12 @@ func (r *resource) write(lockIndex int, e linearizability.Event, b base) {
 		e.Phase = linearizability.Fail
 	}
 	r.rec.add(e)
+}
+
+// close ends the recording and puts the history in order.
+func (r *recorder) close() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.closed = true
+	slices.SortStableFunc(r.history, func(a, b linearizability.Event) int { return cmp.Compare(a.At, b.At) })
 }

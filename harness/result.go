@@ -52,6 +52,8 @@ type Summary struct {
 	Counters   Counters
 	// HashOfHashes is over all trace hashes in the order of the seeds.
 	HashOfHashes uint64
+	// Sample is the run of the first seed.
+	Sample *Result
 	// Failures are the first few failing runs, by seed; Failed counts them all.
 	Failures []*Result
 	Failed   int

@@ -251,3 +251,6 @@ func DecodeScenario(b []byte) (Scenario, error) {
 	}
 	return s, s.Validate()
 }
+
+// Length is how long a run takes in its world's time.
+func (s Scenario) Length() time.Duration { return s.end() }

@@ -37,9 +37,14 @@ func (m *simMachine) alarm(local time.Duration, f func(at time.Duration)) (stop 
 // simulate runs a scenario in the simulator. chooser makes every choice; nil
 // stands for the scenario's seed.
 func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, error) {
+	r, _, err := simulateLogged(ctx, s, chooser, false)
+	return r, err
+}
+
+func simulateLogged(ctx context.Context, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
 	subject, err := subjects.Find(s.Subject)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	started := wallClock()
 	if chooser == nil {
@@ -54,19 +59,22 @@ func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, er
 	}
 	w, err := sim.New(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer w.Close()
 	r := newRun(s, subject, w.Now)
+	if logOps {
+		r.ops = &opLog{now: w.Now}
+	}
 	if err := r.populate(w); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := w.Run(s.healAt()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w.Heal()
 	if err := w.Run(s.end()); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	r.rec.closed = true
 	result := &Result{Scenario: s, Server: "simulated", Params: r.params(s.end()), History: r.rec.history, TraceHash: w.Hash()}
@@ -76,7 +84,10 @@ func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, er
 		StoreOps: int64(counters.StoreOps), Events: int64(counters.Events), Indefinite: int64(counters.Indefinite),
 		Virtual: s.end(), Wall: wallClock() - started,
 	}
-	return result, nil
+	if r.ops != nil {
+		return result, r.ops.ops, nil
+	}
+	return result, nil, nil
 }
 
 // populate starts a client on each node, and again after each crash.
@@ -130,8 +141,9 @@ func (r *run) params(end time.Duration) linearizability.Params {
 }
 
 func (r *Result) judge(ctx context.Context) {
-	r.Verdict = linearizability.Check(ctx, r.Params, r.History)
-	r.Coverage = linearizability.Coverage{}
+	var c linearizability.Checker
+	r.Verdict = c.Check(ctx, r.Params, r.History)
+	r.Coverage = c.Coverage(r.Params, r.History)
 }
 
 // wallClock is for measuring how fast the harness itself is; no run depends on

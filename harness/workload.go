@@ -32,6 +32,7 @@ type run struct {
 	rec      *recorder
 	resource *resource
 	locks    []string
+	ops      *opLog // nil unless the operations on the store are wanted
 }
 
 func newRun(s Scenario, subject subjects.Subject, now func() time.Duration) *run {
@@ -72,6 +73,9 @@ func (r *run) start(index int, m machine) (*client, error) {
 	c := &client{run: r, m: m, index: index, process: r.rec.newProcess(), grants: map[subjects.Lease]*grant{}}
 	env := m.env()
 	env.Observe = observer{c}
+	if r.ops != nil {
+		env.Store = r.ops.logged(index, env.Store)
+	}
 	c.rt = env.Runtime
 	var err error
 	c.locker, err = r.subject.New(env)

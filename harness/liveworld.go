@@ -1,0 +1,367 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/lockproof/lockproof/harness/live"
+	"github.com/lockproof/lockproof/lock"
+	"github.com/lockproof/lockproof/sim"
+	"github.com/lockproof/lockproof/subjects"
+)
+
+// windDown is how long the tasks of a live run may take to end once they were
+// told to. A request that ignores its context would take longer, and is an error.
+const windDown = 10 * time.Second
+
+// liveNoticeSlack is how late a goroutine of a busy machine may be in telling of
+// a loss that its clock has long decided.
+const liveNoticeSlack = 250 * time.Millisecond
+
+// liveRun is one run against a real server.
+type liveRun struct {
+	*run
+	server  server
+	choices *live.Choices
+	started time.Time
+	slots   []*slot
+
+	ctx  context.Context // ends with the run
+	stop context.CancelCauseFunc
+}
+
+// slot is a client's place: what outlives a crash of its process.
+type slot struct {
+	run    *liveRun
+	index  int
+	clock  *live.Clock
+	faults *live.StoreFaults
+	proxy  *live.Proxy // nil where there is no network
+
+	mu       sync.Mutex
+	current  *incarnation // nil while crashed
+	finished []*incarnation
+	failed   error
+}
+
+// incarnation is one life of a client's process.
+type incarnation struct {
+	slot    *slot
+	runtime *live.Runtime
+	store   *live.Store
+	hangUp  func()
+	client  *client
+	done    chan struct{} // closed when the loop has returned
+}
+
+// runLive runs a scenario against a real server.
+func runLive(ctx context.Context, s Scenario) (*Result, error) {
+	r, _, err := runLiveLogged(ctx, s, false)
+	return r, err
+}
+
+func runLiveLogged(ctx context.Context, s Scenario, logOps bool) (*Result, []StoreOp, error) {
+	subject, err := subjects.Find(s.Subject)
+	if err != nil {
+		return nil, nil, err
+	}
+	b, err := findBackend(s.Backend)
+	if err != nil {
+		return nil, nil, err
+	}
+	o := openOptions{bucket: fmt.Sprintf("lockproof-%016x", lock.SystemRuntime{}.Uint64()), pingEvery: s.TTL.D() / 2}
+	if subject.BucketTTL {
+		o.bucketTTL = s.TTL.D()
+	}
+	srv, err := b.open(ctx, o)
+	if err != nil {
+		return nil, nil, fmt.Errorf("backend %s: %w", s.Backend, err)
+	}
+	l := &liveRun{server: srv, started: time.Now(), choices: live.NewChoices(sim.NewRandom(s.Seed))}
+	l.run = newRun(s, subject, l.now)
+	if logOps {
+		l.run.ops = &opLog{now: l.now}
+	}
+	l.ctx, l.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	result, err := l.perform(ctx)
+	if closeErr := srv.close(); err == nil && closeErr != nil {
+		err = fmt.Errorf("backend %s: %w", s.Backend, closeErr)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if l.ops != nil {
+		return result, l.ops.ops, nil
+	}
+	return result, nil, nil
+}
+
+// now is the true time: the host's monotonic clock since the start of the run.
+func (l *liveRun) now() time.Duration { return time.Since(l.started) }
+
+// perform starts the clients, lets the faults loose, and takes everything down
+// again whatever happened.
+func (l *liveRun) perform(ctx context.Context) (*Result, error) {
+	defer l.closeProxies()
+	if err := l.connect(ctx); err != nil {
+		return nil, errors.Join(err, l.windDown())
+	}
+	l.started = time.Now()
+	for _, s := range l.slots {
+		if err := s.start(); err != nil {
+			return nil, errors.Join(err, l.windDown())
+		}
+	}
+	err := l.inject(ctx)
+	if ctx.Err() == nil && err == nil {
+		waitUntil(ctx, l.scenario.end()-l.now())
+	}
+	end := l.now()
+	l.rec.close()
+	interrupted := ctx.Err() != nil
+	if err := errors.Join(err, l.windDown()); err != nil && !interrupted {
+		return nil, err
+	}
+	return l.result(ctx, end, interrupted), nil
+}
+
+func waitUntil(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(max(0, d))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// connect makes each client's clock, faults and proxy.
+func (l *liveRun) connect(ctx context.Context) error {
+	for i := range l.scenario.Clients {
+		s := &slot{run: l, index: i, faults: live.NewStoreFaults(ownerName(i), l.choices)}
+		s.clock = live.NewClock(l.now, live.ClockConfig{
+			Now: time.Duration(l.choices.Choose("boot", uint64(time.Hour))), Wall: sim.Epoch,
+		})
+		if address := l.server.address(); address != "" {
+			p, err := live.NewProxy(address, live.ProxyConfig{Name: ownerName(i), Choices: l.choices})
+			if err != nil {
+				return err
+			}
+			s.proxy = p
+		}
+		l.slots = append(l.slots, s)
+		if err := s.prepare(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *liveRun) closeProxies() {
+	for _, s := range l.slots {
+		if s.proxy != nil {
+			_ = s.proxy.Close()
+		}
+	}
+}
+
+// prepare connects the next incarnation.
+func (s *slot) prepare(ctx context.Context) error {
+	via := ""
+	if s.proxy != nil {
+		via = s.proxy.Addr()
+	}
+	raw, hangUp, err := s.run.server.connect(ctx, s.index, via)
+	if err != nil {
+		return fmt.Errorf("client c%d: %w", s.index, err)
+	}
+	in := &incarnation{
+		slot: s, runtime: live.NewRuntime(s.clock), store: live.NewStore(raw, s.faults), hangUp: hangUp,
+		done: make(chan struct{}),
+	}
+	s.mu.Lock()
+	s.current = in
+	s.mu.Unlock()
+	return nil
+}
+
+// start lets the prepared incarnation run. Its goroutine ends when the runtime
+// is killed; windDown waits for it.
+func (s *slot) start() error {
+	s.mu.Lock()
+	in := s.current
+	s.mu.Unlock()
+	c, err := s.run.start(s.index, in)
+	if err != nil {
+		close(in.done)
+		return err
+	}
+	in.client = c
+	go func() {
+		defer close(in.done)
+		c.loop(in.runtime.Context())
+	}()
+	return nil
+}
+
+// crash ends the process: nothing that it does from now on counts or works.
+func (s *slot) crash() {
+	s.mu.Lock()
+	in := s.current
+	s.current = nil
+	if in != nil {
+		s.finished = append(s.finished, in)
+	}
+	s.mu.Unlock()
+	if in != nil {
+		in.end(true)
+	}
+}
+
+func (in *incarnation) end(crashed bool) {
+	if crashed && in.client != nil {
+		in.client.crash()
+	}
+	in.runtime.Kill(live.ErrKilled)
+	in.store.Kill(live.ErrKilled)
+	in.hangUp()
+}
+
+// restart starts a new process after a crash.
+func (s *slot) restart() {
+	if s.run.ctx.Err() != nil {
+		return
+	}
+	err := s.prepare(s.run.ctx)
+	if err == nil {
+		err = s.start()
+	}
+	if err != nil && s.run.ctx.Err() == nil {
+		s.mu.Lock()
+		s.failed = err
+		s.mu.Unlock()
+	}
+}
+
+// windDown ends every client and waits for all that they started.
+func (l *liveRun) windDown() error {
+	l.stop(errors.New("the run is over"))
+	ctx, cancel := context.WithTimeout(context.Background(), windDown)
+	defer cancel()
+	var errs []error
+	for _, s := range l.slots {
+		s.mu.Lock()
+		all := slices.Clone(s.finished)
+		if s.current != nil {
+			all = append(all, s.current)
+		}
+		errs = append(errs, s.failed)
+		s.mu.Unlock()
+		for _, in := range all {
+			in.end(false)
+			errs = append(errs, in.wait(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (in *incarnation) wait(ctx context.Context) error {
+	if in.client != nil {
+		select {
+		case <-in.done:
+		case <-ctx.Done():
+			return fmt.Errorf("client c%d did not end", in.slot.index)
+		}
+	}
+	in.store.Drain(ctx)
+	return in.runtime.Wait(ctx)
+}
+
+func (l *liveRun) result(ctx context.Context, end time.Duration, interrupted bool) *Result {
+	r := &Result{
+		Scenario: l.scenario, Server: l.server.describe(), Params: l.params(end), History: l.rec.history, Interrupted: interrupted,
+	}
+	r.Params.NoticeSlack = liveNoticeSlack
+	r.Params.HealAt = min(r.Params.HealAt, end)
+	if interrupted {
+		ctx = context.WithoutCancel(ctx)
+	}
+	r.judge(ctx)
+	for _, s := range l.slots {
+		counts := s.faults.Counts()
+		r.Counters.StoreOps += int64(counts.Operations)
+		r.Counters.Indefinite += int64(counts.Indefinite)
+	}
+	r.Counters.Events, r.Counters.Virtual, r.Counters.Wall = int64(len(r.History)), end, end
+	return r
+}
+
+// env implements machine.
+func (in *incarnation) env() subjects.Env {
+	return subjects.Env{
+		Client: in.slot.index, Owner: ownerName(in.slot.index), Store: in.store, Runtime: in.runtime,
+		Monotonic: in.slot.clock.Monotonic, Wall: in.slot.clock.Wall, Settings: in.slot.run.scenario.settings(),
+	}
+}
+
+// choose implements machine.
+func (in *incarnation) choose(stream string, n uint64) uint64 {
+	return in.slot.run.choices.Choose(stream+"/"+ownerName(in.slot.index), n)
+}
+
+// access implements machine: the resource is in this process, and near.
+func (in *incarnation) access(ctx context.Context, f func()) error {
+	if in.runtime.Context().Err() != nil {
+		return live.ErrKilled
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	f()
+	return nil
+}
+
+// alarm implements machine. The goroutine that waits may be late; the time that
+// it reports is when the clock came to local, rounded down.
+func (in *incarnation) alarm(local time.Duration, f func(at time.Duration)) (stop func()) {
+	ctx, cancel := context.WithCancel(in.runtime.Context())
+	in.runtime.Go(func() {
+		defer cancel()
+		if in.runtime.Sleep(ctx, local-in.runtime.Now()) != nil {
+			return
+		}
+		if at, ok := in.slot.clock.TrueAt(local); ok {
+			f(at)
+		}
+	})
+	return cancel
+}
+
+var _ machine = (*incarnation)(nil)
+
+// inject carries out the plan and returns when the safety phase is over.
+func (l *liveRun) inject(ctx context.Context) error {
+	targets := live.Targets{}
+	targets.Server.Stop, targets.Server.Start = l.server.faults()
+	for _, s := range l.slots {
+		// Connecting takes a while; other faults do not wait for it.
+		restart := func() { go s.restart() }
+		targets.Clients = append(targets.Clients, live.Client{
+			Clock: s.clock, Proxy: s.proxy, Store: s.faults, Crash: s.crash, Restart: restart,
+		})
+	}
+	injector, err := live.NewInjector(l.scenario.Plan, targets)
+	if err != nil {
+		return err
+	}
+	phase, cancel := context.WithTimeout(ctx, max(0, l.scenario.healAt()-l.now()))
+	defer cancel()
+	if _, err := injector.Run(phase, l.now); err != nil && ctx.Err() == nil {
+		return err
+	}
+	waitUntil(ctx, l.scenario.healAt()-l.now())
+	return nil
+}

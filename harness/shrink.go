@@ -1,0 +1,64 @@
+package harness
+
+import (
+	"context"
+
+	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/linearizability"
+)
+
+// shrinkBudget is how many runs a shrink may take. Each takes some milliseconds.
+const shrinkBudget = 600
+
+// Shrink looks for the smallest scenario that breaks what r broke: fewer and
+// shorter faults, a shorter run, fewer clients. What it returns was run and
+// failed.
+func Shrink(ctx context.Context, r *Result) (*Result, error) {
+	broken := ""
+	for _, p := range r.Verdict.Properties {
+		if p.Verdict == linearizability.Violation && !p.Informational {
+			broken = p.Name
+			break
+		}
+	}
+	best := r
+	try := func(s Scenario) bool {
+		if ctx.Err() != nil || s.Validate() != nil {
+			return false
+		}
+		again, err := simulate(ctx, s, nil)
+		if err != nil {
+			return false
+		}
+		if p, ok := again.Verdict.Property(broken); !ok || p.Verdict != linearizability.Violation {
+			return false
+		}
+		best = again
+		return true
+	}
+	s := r.Scenario
+	s.Plan = fault.Shrink(s.Plan, shrinkBudget, func(p fault.Plan) bool {
+		smaller := s
+		smaller.Plan = p
+		return try(smaller)
+	})
+	s = best.Scenario
+	for s.Duration > s.TTL && shorter(s, try) {
+		s = best.Scenario
+	}
+	for s.Clients > 2 {
+		smaller := s
+		smaller.Clients--
+		if !try(smaller) {
+			break
+		}
+		s = smaller
+	}
+	return best, ctx.Err()
+}
+
+// shorter tries a run of three quarters of the length.
+func shorter(s Scenario, try func(Scenario) bool) bool {
+	s.Duration = s.Duration / 4 * 3
+	return try(s)
+}
