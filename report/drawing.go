@@ -138,7 +138,7 @@ func (p *picture) track(r *harness.Result, t *track, mine []focus) {
 		}
 		p.Holds = append(p.Holds, p.box(class, h.from, h.to, y, height, 15, holdWords(h)))
 		p.Labels = append(p.Labels, label{Class: "on-hold", A: h.from, B: h.to, Y: y + height/2 + 4,
-			Text: holdLabel(h), Row: rowName("h", y)})
+			Text: holdLabel(h), Short: holdNumber(h), Row: rowName("h", y)})
 	}
 	for _, m := range t.marks {
 		p.mark(&r.History[m.event], m, witness[m.event])
@@ -159,9 +159,16 @@ func waitClass(w *wait) string {
 
 func holdLabel(h *hold) string {
 	if h.token != 0 {
-		return "token " + strconv.FormatUint(h.token, 10)
+		return "token " + holdNumber(h)
 	}
-	return "grant " + strconv.FormatInt(h.grant, 10)
+	return "grant " + holdNumber(h)
+}
+
+func holdNumber(h *hold) string {
+	if h.token != 0 {
+		return strconv.FormatUint(h.token, 10)
+	}
+	return strconv.FormatInt(h.grant, 10)
 }
 
 func (p *picture) mark(e *lin.Event, m mark, witness bool) {

@@ -224,6 +224,9 @@ func legend(r *harness.Result, pictures []*picture) []legendItem {
 			seen["m-"+m.Symbol()] = true
 		}
 		seen["region"] = seen["region"] || len(p.Regions) > 0
+		for _, b := range p.Bands {
+			seen["heal"] = seen["heal"] || b.Class == "heal"
+		}
 	}
 	for _, f := range r.Scenario.Plan {
 		seen["g-"+string(fault.Describe(f.Kind).Group)] = true
@@ -248,6 +251,7 @@ func legend(r *harness.Result, pictures []*picture) []legendItem {
 	for _, g := range fault.Groups() {
 		add("g-"+string(g), legendItem{Class: string(g), Text: string(g) + " fault"})
 	}
+	add("heal", legendItem{Class: "heal", Text: "faults healed"})
 	return items
 }
 

@@ -67,13 +67,15 @@ type box struct {
 
 // label is text at the left of what lasts from A to B, shown where it fits.
 type label struct {
-	Class  string
-	A, B   int64
-	X      string
-	Y      int
-	Text   string
-	Row    string
-	Hidden bool
+	Class string
+	A, B  int64
+	X     string
+	Y     int
+	// Text is shown where it fits, else Short, else nothing.
+	Text, Short string
+	Shown       string
+	Row         string
+	Hidden      bool
 }
 
 // sign is an instant.
@@ -238,15 +240,17 @@ func (p *picture) hideLabels() {
 		}
 		left := max(0, p.scale.tenths(l.A))
 		right := min(plotWidth*10, p.scale.tenths(l.B))
-		need := labelWidth(l.Text)
-		l.X = tenthsText(left + 30)
-		overlaps := left < free
-		tight := l.Class == "on-hold" && right-left < need
-		if right <= 0 || left+need > plotWidth*10 || overlaps || tight {
-			l.Hidden = true
-			continue
+		l.X, l.Shown, l.Hidden = tenthsText(left+30), l.Text, true
+		for _, words := range []string{l.Text, l.Short} {
+			need := labelWidth(words)
+			tight := l.Class == "on-hold" && right-left < need
+			if words == "" || right <= 0 || left+need > plotWidth*10 || left < free || tight {
+				continue
+			}
+			l.Shown, l.Hidden = words, false
+			free = left + need
+			break
 		}
-		free = left + need
 	}
 }
 

@@ -54,6 +54,8 @@ func tenthsText(n int64) string {
 type tick struct {
 	X    string
 	Text string
+	// Edge is the side at which the label would be cut off, if it would.
+	Edge string
 }
 
 // ticks divides the scale at round times, about eight of them.
@@ -61,7 +63,14 @@ func (s scale) ticks() []tick {
 	step, decimals := tickStep(s.to - s.from)
 	var all []tick
 	for t := (s.from + step - 1) / step * step; t <= s.to && len(all) < 40; t += step {
-		all = append(all, tick{X: s.x(t), Text: tickText(t, decimals)})
+		one := tick{X: s.x(t), Text: tickText(t, decimals)}
+		switch half, at := int64(len(one.Text))*32, s.tenths(t); {
+		case at < half:
+			one.Edge = "first"
+		case at > int64(s.width)*10-half:
+			one.Edge = "last"
+		}
+		all = append(all, one)
 	}
 	return all
 }

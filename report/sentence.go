@@ -49,19 +49,24 @@ func counted2(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
+const (
+	storeBrokenText = "Store contract broken: the store was made to forget or serve what its contract forbids. " +
+		"A violation accuses the store and not the lock."
+	interruptedText = "Interrupted: it was ended early, and the verdict is on what there was."
+)
+
 // resultWarnings are what a reader must know beside the verdict.
 func resultWarnings(r *harness.Result) []string {
 	var all []string
 	if r.Verdict.StoreContractBroken {
-		all = append(all, "Store contract broken: this run made the store forget or serve what its contract forbids. "+
-			"A violation accuses the store and not the lock.")
+		all = append(all, storeBrokenText)
 	}
 	if beyond := r.Scenario.Plan.Uncovered(r.Scenario.MaxClockDriftPPM); len(beyond) > 0 {
 		all = append(all, "Beyond the promise: no lock promises anything under "+kindsText(beyond.Kinds())+
 			" as used here.")
 	}
 	if r.Interrupted {
-		all = append(all, "Interrupted: the run was ended early, and the verdict is on what there was.")
+		all = append(all, interruptedText)
 	}
 	return all
 }

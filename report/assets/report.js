@@ -26,7 +26,8 @@
     }
     for (const el of f.inner.querySelectorAll("text[data-a]")) {
       const it = item(el);
-      it.need = [...el.textContent].length * 6.2 + 8;
+      it.words = [el.dataset.long, el.dataset.short].filter(Boolean);
+      it.needs = it.words.map((words) => [...words].length * 6.2 + 8);
       it.row = el.dataset.row;
       it.tight = el.classList.contains("on-hold");
       f.labels.push(it);
@@ -69,11 +70,13 @@
     for (const it of f.labels) {
       if (it.row !== row) { row = it.row; free = -1; }
       const left = Math.max(0, x(it.a)), right = Math.min(f.width, x(it.b));
-      const fits = right > 0 && left + it.need <= f.width && left >= free && !(it.tight && right - left < it.need);
-      it.el.setAttribute("visibility", fits ? "visible" : "hidden");
-      if (!fits) continue;
+      const fit = it.needs.findIndex((need) =>
+        right > 0 && left + need <= f.width && left >= free && !(it.tight && right - left < need));
+      it.el.setAttribute("visibility", fit >= 0 ? "visible" : "hidden");
+      if (fit < 0) continue;
+      if (it.el.textContent !== it.words[fit]) it.el.textContent = it.words[fit];
       it.el.setAttribute("x", (left + 3).toFixed(1));
-      free = left + it.need;
+      free = left + it.needs[fit];
     }
     axis(f, x);
     if (f.window) {
@@ -100,6 +103,9 @@
       f.ticks.append(svg("line", { x1: at, x2: at, y1: f.axis, y2: f.height }));
       const text = svg("text", { x: at, y: 14 });
       text.textContent = (t / SECOND).toFixed(decimals) + " s";
+      const half = text.textContent.length * 3.2;
+      if (at < half) text.setAttribute("class", "first");
+      else if (at > f.width - half) text.setAttribute("class", "last");
       f.ticks.append(text);
     }
   }

@@ -1,0 +1,251 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mattn/go-runewidth"
+
+	lin "github.com/lockproof/lockproof/linearizability"
+)
+
+// TerminalOptions fit the text to where it is read.
+type TerminalOptions struct {
+	// Color marks verdicts with colours. Leave it off where the output is no
+	// terminal.
+	Color bool
+	// Width is how many columns there are, 80 if it is 0. Under 60 counts as 60.
+	// A line to paste is never broken, however long it is.
+	Width int
+}
+
+const (
+	defaultWidth = 80
+	leastWidth   = 60
+	mostWidth    = 120
+	indent       = "  "
+)
+
+// Terminal writes the parts for people, one after the other.
+func Terminal(w io.Writer, o TerminalOptions, parts ...Part) error {
+	if o.Width == 0 {
+		o.Width = defaultWidth
+	}
+	o.Width = min(max(o.Width, leastWidth), mostWidth)
+	t := terminal{TerminalOptions: o}
+	for i, p := range parts {
+		if i > 0 {
+			t.line("")
+		}
+		v := p.view()
+		t.part(&v)
+	}
+	if len(parts) > 1 {
+		t.line("")
+		worst := Worst(parts...)
+		t.line(t.status(worst) + "  all parts together")
+	}
+	if _, err := io.WriteString(w, t.b.String()); err != nil {
+		return fmt.Errorf("report: write: %w", err)
+	}
+	return nil
+}
+
+type terminal struct {
+	TerminalOptions
+	b strings.Builder
+}
+
+func (t *terminal) part(v *view) {
+	t.line(t.status(v.verdict) + "  " + t.bold(cleanLine(v.title())))
+	t.wrapped(indent, v.sentence)
+	for _, warning := range v.warnings {
+		t.wrapped(indent, warning)
+	}
+	t.properties(v.properties)
+	if v.coverage != nil {
+		t.heading("went through")
+		t.grid(append(coverageFacts(v.coverage), fact{"unanswered requests", grouped(v.counters.Indefinite)}))
+		t.latency(latencyRows(v.coverage, v.ttl))
+	}
+	t.throughput(v)
+	t.failures(v)
+}
+
+func (t *terminal) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + "\n") }
+
+func (t *terminal) heading(s string) {
+	t.line("")
+	t.line(indent + t.bold(s))
+}
+
+// wrapped writes text in as many lines as it needs.
+func (t *terminal) wrapped(prefix, s string) {
+	for line := range strings.SplitSeq(wrap(cleanLine(s), t.Width-len(prefix)), "\n") {
+		t.line(prefix + line)
+	}
+}
+
+// columns is how many columns of a terminal text takes.
+func columns(s string) int { return (&runewidth.Condition{}).StringWidth(s) }
+
+// cut is as much of the start of a word as fits, and at least one rune of it.
+func cut(word string, width int) string {
+	head := (&runewidth.Condition{}).Truncate(word, width, "")
+	if head == "" {
+		_, n := utf8.DecodeRuneInString(word)
+		head = word[:n]
+	}
+	return head
+}
+
+// wrap breaks text between words, and a word only if it is wider than a line.
+func wrap(s string, width int) string {
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(s) {
+		for columns(word) > width {
+			if line != "" {
+				lines, line = append(lines, line), ""
+			}
+			head := cut(word, width)
+			lines, word = append(lines, head), word[len(head):]
+		}
+		switch {
+		case line == "":
+			line = word
+		case columns(line)+1+columns(word) > width:
+			lines, line = append(lines, line), word
+		default:
+			line += " " + word
+		}
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+func (t *terminal) status(s lin.Status) string { return t.colored(s, strings.ToUpper(s.String())) }
+
+func (t *terminal) colored(s lin.Status, words string) string {
+	if !t.Color {
+		return words
+	}
+	color := map[lin.Status]string{lin.OK: "32", lin.Violation: "31", lin.Unknown: "33", lin.NotApplicable: "2"}[s]
+	return "\x1b[1;" + color + "m" + words + "\x1b[0m"
+}
+
+func (t *terminal) bold(s string) string {
+	if !t.Color {
+		return s
+	}
+	return "\x1b[1m" + s + "\x1b[0m"
+}
+
+func (t *terminal) properties(properties []lin.Property) {
+	if len(properties) == 0 {
+		return
+	}
+	t.heading("properties")
+	name, status := 0, len("violation")
+	for _, p := range properties {
+		name = max(name, len(p.Name))
+	}
+	left := len(indent) + name + 2 + status + 2
+	for _, p := range properties {
+		words := cleanLine(p.Detail)
+		if p.Informational {
+			words = "(for information) " + words
+		}
+		// Colours take no room, so the padding is counted without them.
+		padding := strings.Repeat(" ", max(0, status-len(p.Verdict.String())))
+		head := fmt.Sprintf("%s%-*s  %s%s  ", indent, name, p.Name, t.colored(p.Verdict, p.Verdict.String()), padding)
+		for line := range strings.SplitSeq(wrap(words, t.Width-left), "\n") {
+			t.line(head + line)
+			head = strings.Repeat(" ", left)
+		}
+	}
+}
+
+// grid writes facts in as many columns as there is room for.
+func (t *terminal) grid(facts []fact) {
+	const number, gap = 12, 3
+	label := 0
+	for _, f := range facts {
+		label = max(label, len(f.Name))
+	}
+	across := max(1, (t.Width-len(indent)+gap)/(label+number+gap))
+	rows := (len(facts) + across - 1) / across
+	for row := range rows {
+		line := indent
+		for column := range across {
+			if i := column*rows + row; i < len(facts) {
+				line += fmt.Sprintf("%-*s%*s%*s", label, facts[i].Name, number, facts[i].Value, gap, "")
+			}
+		}
+		t.line(line)
+	}
+}
+
+func (t *terminal) latency(rows []quantileRow) {
+	if len(rows) == 0 {
+		return
+	}
+	t.heading("latency")
+	name := 0
+	for _, r := range rows {
+		name = max(name, len(r.Name))
+	}
+	row := func(name string, width int, values []string) {
+		line := fmt.Sprintf("%s%-*s", indent, width, name)
+		for _, value := range values {
+			line += strings.Repeat(" ", max(1, 10-columns(value))) + value
+		}
+		t.line(line)
+	}
+	row("", name, []string{"count", "p50", "p90", "p99", "max"})
+	for _, r := range rows {
+		row(r.Name, name, r.Values)
+	}
+}
+
+func (t *terminal) throughput(v *view) {
+	c := v.counters
+	if c.Wall <= 0 {
+		return
+	}
+	t.heading("throughput")
+	words := fmt.Sprintf("%s store operations in %s: %s/s", grouped(c.StoreOps), roundedDuration(c.Wall),
+		grouped(int64(perSecond(c.StoreOps, c.Wall)+0.5)))
+	if v.backend == "sim" {
+		words += fmt.Sprintf("; %s of true time, %s x real time", roundedDuration(c.Virtual),
+			grouped(int64(perSecond(int64(c.Virtual), c.Wall)/float64(time.Second)+0.5)))
+	}
+	t.wrapped(indent, words)
+	if v.traceHash != 0 {
+		t.line(indent + "trace hash " + hexHash(v.traceHash))
+	}
+}
+
+func (t *terminal) failures(v *view) {
+	if len(v.failures) == 0 {
+		return
+	}
+	head := "failure"
+	if v.failed > len(v.failures) {
+		head = fmt.Sprintf("failures: the first %d of %s", len(v.failures), grouped(int64(v.failed)))
+	} else if v.failed > 1 {
+		head = "failures"
+	}
+	t.heading(head)
+	for i, f := range v.failures {
+		if i > 0 {
+			t.line("")
+		}
+		t.wrapped(indent, fmt.Sprintf("seed %d: %s", f.Seed, f.Property))
+		t.wrapped(indent+indent, f.Message)
+		// On a line of its own and never broken: it is there to be pasted.
+		t.line(indent + indent + "replay: " + cleanLine(f.Replay))
+	}
+}
