@@ -116,8 +116,12 @@ func occupiedBy(dir string, r *harness.Result) (same bool, err error) {
 // install moves a folder to its place.
 func install(temp, dir string, occupied bool) error {
 	if !occupied {
-		// A directory that is empty is replaced too; one that has been filled
-		// meanwhile is not.
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
+			// Only an empty directory can be removed like this.
+			if err := os.Remove(dir); err != nil {
+				return err
+			}
+		}
 		return os.Rename(temp, dir)
 	}
 	old := temp + "-old"

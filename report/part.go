@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -76,7 +77,7 @@ func (p Part) ofSummary() view {
 	s := p.Summary
 	v := view{
 		subject: s.Base.Subject, backend: s.Base.Backend, seed: s.Base.Seed, seeds: s.Seeds, failed: s.Failed,
-		verdict: s.Verdict, properties: s.Properties, coverage: &s.Coverage, counters: s.Counters, ttl: s.Base.TTL.D(),
+		verdict: s.Verdict, properties: sweepProperties(s), coverage: &s.Coverage, counters: s.Counters, ttl: s.Base.TTL.D(),
 		traceHash: s.HashOfHashes, vacuous: s.Vacuous, interrupted: s.Interrupted,
 	}
 	for _, r := range s.Failures {
@@ -93,6 +94,36 @@ func (p Part) ofSummary() view {
 		v.warnings = append(v.warnings, interruptedText)
 	}
 	return v
+}
+
+// sweepProperties are the properties of a sweep, with details that speak of the
+// sweep: what was found in one run says in which, and what held, in how many.
+func sweepProperties(s *harness.Summary) []lin.Property {
+	properties := slices.Clone(s.Properties)
+	if s.Seeds < 2 {
+		return properties
+	}
+	for i := range properties {
+		p := &properties[i]
+		switch p.Verdict {
+		case lin.OK:
+			p.Detail = "held in " + counted(int64(s.Seeds), "seed")
+		case lin.Violation:
+			p.Detail = seedOf(s, *p) + p.Detail
+		}
+		// They are positions in one run's history, which is not at hand.
+		p.Events = nil
+	}
+	return properties
+}
+
+func seedOf(s *harness.Summary, p lin.Property) string {
+	for _, r := range s.Failures {
+		if same, ok := r.Verdict.Property(p.Name); ok && same.Verdict == p.Verdict && same.Detail == p.Detail {
+			return "seed " + strconv.FormatUint(r.Scenario.Seed, 10) + ": "
+		}
+	}
+	return ""
 }
 
 // failure describes a failed run by the first property that counts.
@@ -116,13 +147,13 @@ func summarySentence(s *harness.Summary) string {
 	seeds := counted(int64(s.Seeds), "seed")
 	switch {
 	case s.Verdict == lin.Violation && s.Failed > 0:
-		return fmt.Sprintf("%s of %s failed; %s", grouped(int64(s.Failed)), seeds, propertiesSentence(s.Verdict, s.Properties))
+		return fmt.Sprintf("%s of %s failed; %s", grouped(int64(s.Failed)), seeds, propertiesSentence(s.Verdict, sweepProperties(s)))
 	case s.Vacuous != "":
 		return "nothing was violated in " + seeds + ", but that proves nothing: " + s.Vacuous
 	case s.Verdict == lin.OK:
 		return "no property was violated in " + seeds
 	}
-	return "in " + seeds + ", " + propertiesSentence(s.Verdict, s.Properties)
+	return "in " + seeds + ", " + propertiesSentence(s.Verdict, sweepProperties(s))
 }
 
 // title names a part in one line without its verdict.

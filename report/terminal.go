@@ -17,14 +17,14 @@ type TerminalOptions struct {
 	// Color marks verdicts with colours. Leave it off where the output is no
 	// terminal.
 	Color bool
-	// Width is how many columns there are, 80 if it is 0. Under 60 counts as 60.
+	// Width is how many columns there are, 80 if it is 0. Under 72 counts as 72.
 	// A line to paste is never broken, however long it is.
 	Width int
 }
 
 const (
 	defaultWidth = 80
-	leastWidth   = 60
+	leastWidth   = 72
 	mostWidth    = 120
 	indent       = "  "
 )
