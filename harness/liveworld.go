@@ -29,6 +29,8 @@ type liveRun struct {
 	choices *live.Choices
 	started time.Time
 	slots   []*slot
+	// background is the restarts under way.
+	background sync.WaitGroup
 
 	ctx  context.Context // ends with the run
 	stop context.CancelCauseFunc
@@ -43,6 +45,7 @@ type slot struct {
 	proxy  *live.Proxy // nil where there is no network
 
 	mu       sync.Mutex
+	down     int          // crashes that have not been followed by a restart
 	current  *incarnation // nil while crashed
 	finished []*incarnation
 	failed   error
@@ -212,6 +215,7 @@ func (s *slot) crash() {
 	s.mu.Lock()
 	in := s.current
 	s.current = nil
+	s.down++
 	if in != nil {
 		s.finished = append(s.finished, in)
 	}
@@ -230,9 +234,13 @@ func (in *incarnation) end(crashed bool) {
 	in.hangUp()
 }
 
-// restart starts a new process after a crash.
+// restart starts a new process, once for all crashes that came meanwhile.
 func (s *slot) restart() {
-	if s.run.ctx.Err() != nil {
+	s.mu.Lock()
+	s.down--
+	up := s.down == 0
+	s.mu.Unlock()
+	if !up || s.run.ctx.Err() != nil {
 		return
 	}
 	err := s.prepare(s.run.ctx)
@@ -249,6 +257,7 @@ func (s *slot) restart() {
 // windDown ends every client and waits for all that they started.
 func (l *liveRun) windDown() error {
 	l.stop(errors.New("the run is over"))
+	l.background.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), windDown)
 	defer cancel()
 	var errs []error
@@ -340,6 +349,17 @@ func (in *incarnation) alarm(local time.Duration, f func(at time.Duration)) (sto
 	return cancel
 }
 
+// die implements machine. The goroutine ends once the process runs again, or
+// the run does; windDown waits for it.
+func (in *incarnation) die(d time.Duration) {
+	s := in.slot
+	s.run.background.Go(func() {
+		s.crash()
+		waitUntil(s.run.ctx, d)
+		s.restart()
+	})
+}
+
 var _ machine = (*incarnation)(nil)
 
 // inject carries out the plan and returns when the safety phase is over.
@@ -348,7 +368,7 @@ func (l *liveRun) inject(ctx context.Context) error {
 	targets.Server.Stop, targets.Server.Start = l.server.faults()
 	for _, s := range l.slots {
 		// Connecting takes a while; other faults do not wait for it.
-		restart := func() { go s.restart() }
+		restart := func() { l.background.Go(s.restart) }
 		targets.Clients = append(targets.Clients, live.Client{
 			Clock: s.clock, Proxy: s.proxy, Store: s.faults, Crash: s.crash, Restart: restart,
 		})

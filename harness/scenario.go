@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
@@ -78,6 +79,8 @@ type Workload struct {
 	// Abandon: the holder does not renew, holds past its end and, half the
 	// time, does not release.
 	Abandon uint64 `json:"abandon_permille"`
+	// Die: the holder's process crashes at a random moment, and restarts.
+	Die uint64 `json:"die_permille"`
 	// EffectEvery is how often a holder reads and writes the resource.
 	EffectEvery Duration `json:"effect_every"`
 }
@@ -128,6 +131,9 @@ func (s Scenario) WithDefaults() Scenario {
 			HoldMax: Duration(ttl), ThinkMax: Duration(ttl / 2), Try: 150, GiveUp: 150, Abandon: 100,
 			EffectEvery: Duration(ttl / 8),
 		}
+		if slices.Contains(s.Kinds, fault.Crash) {
+			s.Workload.Die = 50
+		}
 	}
 	return s
 }
@@ -177,7 +183,7 @@ func (w Workload) validate() error {
 	if w.HoldMax <= 0 || w.ThinkMax <= 0 || w.EffectEvery <= 0 {
 		return fmt.Errorf("workload: hold %s, think %s and effect interval %s must be more than 0", w.HoldMax, w.ThinkMax, w.EffectEvery)
 	}
-	if w.Try > 1000 || w.GiveUp > 1000 || w.Abandon > 1000 {
+	if w.Try > 1000 || w.GiveUp > 1000 || w.Abandon > 1000 || w.Die > 1000 {
 		return errors.New("workload: probabilities are per mille, 0 to 1000")
 	}
 	return nil

@@ -34,6 +34,8 @@ func (m *simMachine) alarm(local time.Duration, f func(at time.Duration)) (stop 
 	return func() { a.Stop() }
 }
 
+func (m *simMachine) die(d time.Duration) { m.n.Die(d) }
+
 // simulate runs a scenario in the simulator. chooser makes every choice; nil
 // stands for the scenario's seed.
 func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, error) {

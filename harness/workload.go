@@ -23,6 +23,9 @@ type machine interface {
 	// alarm calls f once the runtime's clock reads local, with the true time at
 	// which it did. It is not subject to pauses.
 	alarm(local time.Duration, f func(at time.Duration)) (stop func())
+	// die crashes the process and restarts it after d. The caller must stand
+	// still then.
+	die(d time.Duration)
 }
 
 // run is one run of a scenario in some world.
@@ -136,6 +139,10 @@ func (c *client) turn(ctx context.Context) {
 		return
 	}
 	hold := c.upTo("hold", w.HoldMax.D())
+	if !o.NoRenewal && c.chance("die", w.Die) {
+		c.holdAndDie(lease, g)
+		return
+	}
 	if o.NoRenewal {
 		hold = 3 * c.run.scenario.TTL.D() / 2
 	}
@@ -252,7 +259,6 @@ func (c *client) watchValidity(lease subjects.Lease, g *grant) {
 // the lease or with its release.
 func (c *client) watchLoss(lease subjects.Lease, g *grant) {
 	lost := lease.Lost()
-	const forever = 1 << 61
 	c.rt.Go(func() {
 		_ = c.rt.Sleep(lost, forever)
 		c.mu.Lock()
@@ -287,6 +293,21 @@ func (c *client) hold(lease subjects.Lease, g *grant, d time.Duration) {
 			return
 		}
 	}
+}
+
+// forever is longer than any run.
+const forever = 1 << 61
+
+// holdAndDie keeps the lock and crashes at a random moment, at any phase between
+// two renewals: what a failover time is measured from.
+func (c *client) holdAndDie(lease subjects.Lease, g *grant) {
+	ttl := uint64(c.run.scenario.TTL)
+	c.hold(lease, g, time.Duration(c.m.choose("die/after", ttl)))
+	if c.believedOut(lease) {
+		return
+	}
+	c.m.die(time.Duration(c.m.choose("die/for", 2*ttl)))
+	_ = c.rt.Sleep(context.Background(), forever)
 }
 
 // effect reads the resource, stands still for a moment, and writes.

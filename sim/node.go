@@ -121,6 +121,14 @@ func (n *Node) OnStart(f func()) {
 // process are unwound.
 func (n *Node) OnCrash(f func()) { n.crashes = append(n.crashes, f) }
 
+// Die kills the process in this instant, once the calling task waits, and starts
+// it again after d: a crash that the workload times, as of a holder in the midst
+// of its work.
+func (n *Node) Die(d time.Duration) {
+	n.w.At(n.w.now, n.crash)
+	n.w.At(n.w.now+max(0, d), n.restart)
+}
+
 // Alarm is what AtLocal set.
 type Alarm struct {
 	w  *World

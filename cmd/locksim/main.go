@@ -1,0 +1,81 @@
+// Command locksim runs a distributed lock under faults, in a deterministic
+// simulator and against real servers, and tells whether it kept its promises.
+//
+// Exit codes: 0 every promise was kept; 1 one was broken; 2 it cannot be told (a
+// checker gave up, or nothing worth checking happened); 3 it could not run.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/lockproof/lockproof/linearizability"
+)
+
+// Exit codes.
+const (
+	exitOK        = 0
+	exitViolation = 1
+	exitUnknown   = 2
+	exitCannotRun = 3
+)
+
+// verdictError carries a verdict that is not ok to the exit code. It was printed
+// already.
+type verdictError struct{ verdict linearizability.Status }
+
+func (e verdictError) Error() string { return "verdict: " + e.verdict.String() }
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main without the process: it returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	root := &cobra.Command{
+		Use:           "locksim",
+		Short:         "Tells whether a distributed lock works",
+		Long:          "locksim runs a lock under clock faults, partitions, latency, pauses, crashes and lost\nreplies, in a deterministic simulator and against real servers, and checks what happened.",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.AddCommand(runCommand(), replayCommand(), checkCommand(), shrinkCommand(), reproCommand(), listCommand())
+	return exitCode(root.ExecuteContext(ctx), stderr)
+}
+
+func exitCode(err error, stderr io.Writer) int {
+	var v verdictError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &v) && v.verdict == linearizability.Violation:
+		return exitViolation
+	case errors.As(err, &v):
+		return exitUnknown
+	}
+	fmt.Fprintln(stderr, "locksim:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	return exitCannotRun
+}
+
+// conclude turns a verdict into what a command returns.
+func conclude(v linearizability.Status) error {
+	if v == linearizability.OK {
+		return nil
+	}
+	return verdictError{v}
+}
