@@ -75,24 +75,33 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 	}
 	id, serial := c.nextID()
 	a := &attempt{c: c, name: name, id: id, serial: serial, o: o, ctx: ctx}
-	limited := ctx
+	limited, leave, err := c.enter(ctx, serial)
+	if err != nil {
+		return nil, fmt.Errorf("acquire lock %q: %w", name, err)
+	}
+	defer leave()
 	if o.waitLimit > 0 {
 		var stop func()
-		limited, stop = limit(ctx, c.rt, o.waitLimit, ErrWaitLimit)
+		limited, stop = limit(limited, c.rt, o.waitLimit, ErrWaitLimit)
 		defer stop()
 	}
 	l, err := a.run(limited)
-	if err == nil {
+	if err == nil && c.keep(l) {
 		return l, nil
 	}
-	if a.open {
-		c.spawn(ctx, a.giveBack)
+	a.clear(l)
+	if err == nil {
+		err = ErrClosed
 	}
 	if errors.Is(err, ErrWaitLimit) && a.read && a.v != nil && len(a.v.state.holders) > 0 && !contains(a.v.state, a.id) {
 		return nil, a.heldError(true)
 	}
 	if held := (*HeldError)(nil); errors.As(err, &held) {
 		return nil, err
+	}
+	if a.open && Definite(err) {
+		// The last request was certainly not carried out; an earlier one may be.
+		return nil, fmt.Errorf("acquire lock %q: not known to have failed: %v", name, err)
 	}
 	return nil, fmt.Errorf("acquire lock %q: %w", name, err)
 }
@@ -125,9 +134,6 @@ func (a *attempt) run(ctx context.Context) (*Lease, error) {
 	for {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
-		}
-		if c.isClosed() {
-			return nil, ErrClosed
 		}
 		if l, done, err := a.step(ctx); done || err != nil {
 			return l, err
@@ -335,6 +341,22 @@ func (a *attempt) heldError(waited bool) *HeldError {
 		Name: a.name, Owner: h.owner, Token: a.v.state.token, TTL: h.ttl,
 		FreeIn: max(0, freeAt-a.c.rt.Now()), Waited: waited,
 	}
+}
+
+// clear gives back what an attempt that ends without a lease has won (l, on a
+// client that was closed meanwhile) or may still win.
+func (a *attempt) clear(l *Lease) {
+	c := a.c
+	if l == nil && (!a.open || c.spawn(a.ctx, a.giveBack)) {
+		return
+	}
+	ctx, stop := limit(context.WithoutCancel(a.ctx), c.rt, c.cfg.RequestTimeout, ErrClosed)
+	defer stop()
+	if l == nil {
+		a.giveBack(ctx)
+		return
+	}
+	_ = l.Release(ctx) // what is not released runs out
 }
 
 // giveBack looks, for as long as a lease, whether the abandoned attempt was or

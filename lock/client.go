@@ -1,7 +1,6 @@
 package lock
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,14 +111,8 @@ type Client struct {
 	attempts uint64
 	views    viewCache
 	leases   map[*Lease]struct{}
+	entered  map[uint64]context.CancelCauseFunc // Acquires under way, by serial
 	chores   []chore
-}
-
-// chore is background work that belongs to no lease.
-type chore struct {
-	cancel context.CancelFunc
-	join   func()
-	done   *bool
 }
 
 // New makes a Client. It talks to the store only when asked for a lock.
@@ -143,6 +136,8 @@ func newClient(store Store, rt Runtime, cfg Config, r rules) (*Client, error) {
 		id:     strconv.FormatUint(rt.Uint64(), 16),
 		caps:   CapabilitiesOf(store),
 		leases: map[*Lease]struct{}{},
+
+		entered: map[uint64]context.CancelCauseFunc{},
 	}
 	if c.caps.Watch {
 		c.watcher, _ = store.(Watcher)
@@ -201,68 +196,6 @@ func (c *Client) Inspect(ctx context.Context, name string) (Info, error) {
 		info.Holders = append(info.Holders, HolderInfo{h.id, h.owner, h.ttl, h.beat})
 	}
 	return info, nil
-}
-
-// Close gives back every lease of the client and waits for its background work.
-// Acquires under way end with ErrClosed. The error joins those of the releases.
-func (c *Client) Close(ctx context.Context) error {
-	c.mu.Lock()
-	c.closed = true
-	leases := make([]*Lease, 0, len(c.leases))
-	for l := range c.leases {
-		leases = append(leases, l)
-	}
-	chores := c.chores
-	c.chores = nil
-	c.mu.Unlock()
-
-	// A map has no order; the simulator needs one.
-	slices.SortFunc(leases, func(a, b *Lease) int { return cmp.Compare(a.serial, b.serial) })
-	var errs []error
-	for _, ch := range chores {
-		ch.cancel()
-	}
-	for _, ch := range chores {
-		ch.join()
-	}
-	for _, l := range leases {
-		if err := l.Release(ctx); err != nil && !errors.Is(err, ErrLost) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// spawn runs f in the background until it returns or the client is closed. It
-// reports false, and does not run f, on a closed client.
-func (c *Client) spawn(ctx context.Context, f func(context.Context)) bool {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	done := new(bool)
-	c.mu.Lock()
-	closed := c.closed
-	c.chores = slices.DeleteFunc(c.chores, func(ch chore) bool { return *ch.done })
-	c.mu.Unlock()
-	if closed {
-		cancel()
-		return false
-	}
-	join := c.rt.Go(func() {
-		f(ctx)
-		cancel()
-		c.mu.Lock()
-		*done = true
-		c.mu.Unlock()
-	})
-	c.mu.Lock()
-	c.chores = append(c.chores, chore{cancel, join, done})
-	c.mu.Unlock()
-	return true
-}
-
-func (c *Client) isClosed() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closed
 }
 
 // nextID makes the id of one grant.

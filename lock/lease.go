@@ -56,9 +56,6 @@ func startLease(a *attempt, v *view, end, sentAt time.Duration) *Lease {
 	}
 	l.ctx, l.cancel = context.WithCancelCause(parent)
 	l.work, l.stop = context.WithCancel(context.WithoutCancel(parent))
-	c.mu.Lock()
-	c.leases[l] = struct{}{}
-	c.mu.Unlock()
 	if !a.o.manualRenewal {
 		l.joins = append(l.joins, c.rt.Go(l.heartbeat))
 	}
