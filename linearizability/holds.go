@@ -152,7 +152,51 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 			slices.SortStableFunc(part.holds, byToken)
 		}
 	}
+	part.dropUnderWay(x, l)
 	part.dropUseless()
+}
+
+// dropUnderWay removes the answers that name a client whose acquire was under way
+// at the time. Such an acquire may have taken the lock without knowing it, lost it
+// again when that lease ran out, and gone on trying: what it was told in the end
+// says nothing of what it held before.
+//
+//	c1  |--acquire-----(taken, reply lost)-----(run out)------ok--|
+//	c2                     |-acquire: fail, c1 has it-|
+func (part *lockPart) dropUnderWay(x *index, l *lockIndex) {
+	if len(part.named) == 0 {
+		return
+	}
+	type acquire struct {
+		client    int32
+		call, ret int64
+	}
+	all := make([]acquire, 0, len(l.grants)+len(part.named))
+	for _, at := range l.grants {
+		g := &x.grants[at]
+		all = append(all, acquire{g.client, g.invoke, g.ok})
+	}
+	for i := range l.tries {
+		if t := &l.tries[i]; t.failed {
+			all = append(all, acquire{t.client, t.call, t.ret})
+		}
+	}
+	slices.SortFunc(all, func(a, b acquire) int { return cmp.Compare(b.ret, a.ret) })
+	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(b.lo, a.lo) })
+	// next is, for each client, its first acquire to end at lo or later.
+	next := map[int32]acquire{}
+	k := 0
+	kept := part.named[:0]
+	for _, n := range part.named {
+		for ; k < len(all) && all[k].ret >= n.lo; k++ {
+			next[all[k].client] = all[k]
+		}
+		if a, ok := next[n.client]; !ok || a.call > n.hi {
+			kept = append(kept, n)
+		}
+	}
+	part.named = kept
+	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(a.at, b.at) })
 }
 
 // dropUseless removes the maybes that nobody can have seen. A maybe that took the

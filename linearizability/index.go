@@ -92,7 +92,10 @@ type index struct {
 	lastLock  int32
 	// believing holds the grants that each client believes in now.
 	believing [][]int32
-	clients   int
+	// untold holds the grants of each client that ended by its own clock while
+	// it had not been told.
+	untold  [][]int32
+	clients int
 	// ownExpiry is Params.ownExpiry.
 	ownExpiry int64
 }
@@ -113,6 +116,9 @@ func (x *index) reset() {
 		x.believing[i] = x.believing[i][:0]
 	}
 	x.believing = x.believing[:0]
+	for i := range x.untold {
+		x.untold[i] = x.untold[i][:0]
+	}
 	x.byGrant.reset()
 	x.byProcess.reset()
 	clear(x.byName)
@@ -181,6 +187,10 @@ func (x *index) add(i int, e *Event) error {
 		return x.release(i, e, g, at, p)
 	case OpExpire:
 		g.expired(e.At)
+		for len(x.untold) <= e.Client {
+			x.untold = append(x.untold, nil)
+		}
+		x.untold[e.Client] = append(x.untold[e.Client], at)
 		x.stopBelieving(i, e, g, at)
 	case OpLost:
 		if g.lost == unset {

@@ -166,8 +166,17 @@ func (x *index) stopBelieving(i int, e *Event, g *grant, at int32) {
 }
 
 // crash ends every belief of the client, and its open acquires without an answer.
+// Nobody can be told of a loss after it.
 func (x *index) crash(i int, e *Event, p *process) {
 	p.crashed = true
+	if e.Client < len(x.untold) {
+		for _, at := range x.untold[e.Client] {
+			if g := &x.grants[at]; g.lost == unset && g.release == unset {
+				g.crash = e.At
+			}
+		}
+		x.untold[e.Client] = x.untold[e.Client][:0]
+	}
 	for _, at := range x.believing[e.Client] {
 		g := &x.grants[at]
 		g.beliefEnd, g.endAt, g.endOp, g.crash = e.At, int32(i), OpCrash, e.At
