@@ -15,12 +15,13 @@ import (
 //	fault labels
 //	|=== hold ===|   or   --- wait ---
 //	renewals, accesses
-const (
-	barTop    = 13
-	barBottom = 11
-)
-
-func (l *lane) bar() (y, h int) { return l.Y + barTop, l.H - barTop - barBottom }
+func (l *lane) bar() (y, h int) {
+	top, bottom := 13, 11
+	if l.H < 40 {
+		top, bottom = 10, 8
+	}
+	return l.Y + top, l.H - top - bottom
+}
 
 // faults shades the lanes for as long as each fault lasts; a fault of the store
 // shades all.
@@ -51,7 +52,7 @@ func (p *picture) faults(r *harness.Result) {
 			last := &p.Lanes[len(p.Lanes)-1]
 			p.Bands = append(p.Bands, p.box(class+" wide", from, to, l.Y+l.H, last.Y+last.H-l.Y-l.H, 20, tip))
 		}
-		y := l.Y + 10
+		y := l.Y + 9
 		if f.Target == fault.Store {
 			y = l.TextY
 		}
@@ -184,7 +185,7 @@ func (p *picture) mark(e *lin.Event, m mark, witness bool) {
 	}
 	place := y + h/2
 	if low {
-		place = l.Y + l.H - 5
+		place = l.Y + l.H - 4
 	}
 	if witness {
 		kind += " witness"
@@ -237,7 +238,8 @@ func (p *picture) region(f *focus) {
 			continue
 		}
 		l := &p.Lanes[at]
-		p.Regions = append(p.Regions, p.box(class+" outline", f.from, f.to, l.Y+barTop-4, l.H-barTop-barBottom+8, 60, tip))
+		y, h := l.bar()
+		p.Regions = append(p.Regions, p.box(class+" outline", f.from, f.to, y-3, h+6, 60, tip))
 	}
 	slices.SortStableFunc(p.Regions, func(a, b box) int { return a.Y - b.Y })
 }

@@ -13,8 +13,8 @@ import (
 
 // How many events before and after the violation a table holds.
 const (
-	rowsBefore = 40
-	rowsAfter  = 20
+	rowsBefore = 24
+	rowsAfter  = 16
 )
 
 // eventRow is one line of the interleaving, or a gap in it.
@@ -57,9 +57,11 @@ func (p *page) table(r *harness.Result, tracks []*track, foci []focus) {
 	}
 	chosen := around(events, center, f)
 	p.RowsNote = fmt.Sprintf("Lock %s, true time since the start of the run.", t.lock)
+	if f != nil && len(f.clients) > 0 && len(r.Scenario.Plan) > 0 {
+		p.RowsNote += " Faults are those of the store and of the clients concerned."
+	}
 	if left > 0 {
-		p.RowsNote += fmt.Sprintf(" %s of the protected resource left out.", counted(int64(left), "access"))
-		p.RowsNote = strings.Replace(p.RowsNote, "accesss", "accesses", 1)
+		p.RowsNote += fmt.Sprintf(" %s of the protected resource left out.", counted2(left, "access", "accesses"))
 	}
 	p.Rows = rowsOf(r, t, events, chosen, f)
 }
@@ -168,7 +170,7 @@ func believers(t *track, at int) (names string, two bool) {
 }
 
 // faultRows tells of the faults that begin or end among the events, and of those
-// that are in force already.
+// that are in force already: those of the store and of the clients concerned.
 func faultRows(plan fault.Plan, first, last int64, f *focus, micro bool) []eventRow {
 	var rows []eventRow
 	add := func(at int64, who, words string) {
@@ -179,6 +181,9 @@ func faultRows(plan fault.Plan, first, last int64, f *focus, micro bool) []event
 		rows = append(rows, row)
 	}
 	for _, one := range plan {
+		if f != nil && len(f.clients) > 0 && one.Target != fault.Store && !slices.Contains(f.clients, one.Target) {
+			continue
+		}
 		from, to, who := int64(one.Start), int64(one.End()), targetName(one.Target)
 		switch {
 		case from >= first && from <= last:

@@ -30,7 +30,7 @@ func focusOf(p lin.Property, h lin.History) (f focus, ok bool) {
 	if p.Verdict != lin.Violation || p.Lock == "" && len(p.Events) == 0 && p.At == 0 {
 		return focus{}, false
 	}
-	f = focus{property: p.Name, lock: p.Lock, from: p.At, to: p.At + max(0, p.Size), informational: p.Informational}
+	f = focus{property: p.Name, lock: p.Lock, from: sane(p.At), to: sane(sane(p.At) + sane(p.Size)), informational: p.Informational}
 	f.seenFrom, f.seenTo = f.from, f.to
 	for _, at := range p.Events {
 		if at < 0 || at >= len(h) {
@@ -38,7 +38,7 @@ func focusOf(p lin.Property, h lin.History) (f focus, ok bool) {
 		}
 		e := &h[at]
 		f.events = append(f.events, at)
-		f.seenFrom, f.seenTo = min(f.seenFrom, e.At), max(f.seenTo, e.At)
+		f.seenFrom, f.seenTo = min(f.seenFrom, sane(e.At)), max(f.seenTo, sane(e.At))
 		if f.lock == "" {
 			f.lock = e.Lock
 		}
@@ -78,7 +78,8 @@ func fociOf(r *harness.Result) []focus {
 
 // window returns what to show of a run first: the surroundings of f.
 func (f *focus) window(ttl, end int64) (from, to int64) {
-	if ttl <= 0 {
+	ttl = sane(ttl)
+	if ttl == 0 {
 		ttl = max(int64(time.Second), end/20)
 	}
 	region := f.to - f.from

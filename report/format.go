@@ -1,6 +1,7 @@
 package report
 
 import (
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -12,7 +13,7 @@ import (
 // "1.24ms", "10s", "3m20s". It is for eyes; machines get nanoseconds.
 func roundedDuration(d time.Duration) string {
 	if d < 0 {
-		return "-" + roundedDuration(-d)
+		return "-" + roundedDuration(-max(d, -math.MaxInt64))
 	}
 	switch {
 	case d < time.Microsecond:
@@ -69,25 +70,31 @@ func trimDecimals(scaled, scale int64, decimals int) string {
 func clockTime(ns int64, micro bool) string {
 	sign := ""
 	if ns < 0 {
-		sign, ns = "-", -ns
+		sign, ns = "-", -max(ns, -math.MaxInt64)
 	}
 	unit, digits := int64(time.Millisecond), 3
 	if micro {
 		unit, digits = int64(time.Microsecond), 6
 	}
 	perSecond := int64(time.Second) / unit
-	n := (ns + unit/2) / unit
+	n := ns / unit
+	if ns%unit >= unit/2 {
+		n++
+	}
 	fraction := strconv.FormatInt(n%perSecond+perSecond, 10)[1:]
 	return sign + strconv.FormatInt(n/perSecond, 10) + "." + fraction[:digits]
 }
 
-// exactTime writes an instant with all the digits that it has.
-func exactTime(ns int64) string { return time.Duration(ns).String() }
+// latest is the last time that a picture knows: nine years. Sums and small
+// multiples of such times do not overflow, whatever a file claims.
+const latest = int64(1) << 58
+
+func sane(t int64) int64 { return min(max(t, 0), latest) }
 
 // grouped writes a count with a comma between thousands.
 func grouped(n int64) string {
 	if n < 0 {
-		return "-" + grouped(-n)
+		return "-" + grouped(-max(n, -math.MaxInt64))
 	}
 	digits := strconv.FormatInt(n, 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -188,7 +189,7 @@ func (p *page) propertyRows(r *harness.Result, foci []focus) []propertyRow {
 func headerFacts(r *harness.Result) []fact {
 	s := &r.Scenario
 	facts := []fact{{"seed", strconv.FormatUint(s.Seed, 10)}}
-	if r.Server != "" {
+	if r.Server != "" && s.Backend != harness.BackendSim {
 		facts = append(facts, fact{"server", r.Server})
 	}
 	if s.Clients > 0 {
@@ -215,11 +216,12 @@ func legend(r *harness.Result, pictures []*picture) []legendItem {
 	items := []legendItem{{Class: "hold", Text: "believes in its grant"}}
 	seen := map[string]bool{}
 	for _, p := range pictures {
-		for _, b := range p.Holds {
+		for _, b := range slices.Concat(p.Holds, p.Waits) {
 			for word := range strings.FieldsSeq(b.Class) {
 				seen[word] = true
 			}
 		}
+		seen["open"] = seen["open"] || seen["unclear"]
 		for _, m := range p.Marks {
 			seen["m-"+m.Symbol()] = true
 		}
@@ -239,6 +241,7 @@ func legend(r *harness.Result, pictures []*picture) []legendItem {
 	add("shared", legendItem{Class: "shared", Text: "the same, shared"})
 	add("witness", legendItem{Class: "witness", Text: "part of the violation"})
 	items = append(items, legendItem{Class: "wait", Text: "waits for the lock"})
+	add("open", legendItem{Class: "open", Text: "waits, and never gets a clear answer"})
 	add("region", legendItem{Class: "region", Text: "where a property failed"})
 	for _, m := range []struct{ mark, text string }{
 		{"expire", "end of its lease by its own clock"}, {"lost", "told of the loss"}, {"released", "released"},

@@ -146,12 +146,15 @@ func replayFolderLine(dir string) string { return "locksim replay " + shellWord(
 func summarySentence(s *harness.Summary) string {
 	seeds := counted(int64(s.Seeds), "seed")
 	switch {
-	case s.Verdict == lin.Violation && s.Failed > 0:
+	case s.Verdict == lin.Violation && s.Failed > 0 && s.Seeds > 1:
 		return fmt.Sprintf("%s of %s failed; %s", grouped(int64(s.Failed)), seeds, propertiesSentence(s.Verdict, sweepProperties(s)))
 	case s.Vacuous != "":
 		return "nothing was violated in " + seeds + ", but that proves nothing: " + s.Vacuous
 	case s.Verdict == lin.OK:
 		return "no property was violated in " + seeds
+	}
+	if s.Seeds == 1 {
+		return propertiesSentence(s.Verdict, s.Properties)
 	}
 	return "in " + seeds + ", " + propertiesSentence(s.Verdict, sweepProperties(s))
 }

@@ -113,7 +113,7 @@ func draw(index int, r *harness.Result, t *track, foci []focus, end int64, most 
 
 // choose decides which part of the run is drawn and which is seen first.
 func (p *picture) choose(r *harness.Result, t *track, mine []focus, most int) {
-	ttl := int64(r.Params.TTL)
+	ttl := sane(int64(r.Params.TTL))
 	p.To = p.End
 	center := 0
 	if len(mine) > 0 {
@@ -129,7 +129,7 @@ func (p *picture) choose(r *harness.Result, t *track, mine []focus, most int) {
 	}
 	if len(t.events) > most {
 		first := min(max(0, center-most/2), len(t.events)-most)
-		p.From, p.To = r.History[t.events[first]].At, r.History[t.events[first+most-1]].At
+		p.From, p.To = sane(r.History[t.events[first]].At), sane(r.History[t.events[first+most-1]].At)
 		p.ViewFrom, p.ViewTo = max(p.From, p.ViewFrom), min(p.To, p.ViewTo)
 		where := "the start of the run"
 		if len(mine) > 0 {

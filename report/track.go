@@ -51,7 +51,6 @@ type mark struct {
 
 // tracker builds the tracks of all locks in one pass.
 type tracker struct {
-	h      lin.History
 	tracks []*track
 	byLock map[string]*track
 	grants map[int64]place
@@ -74,12 +73,14 @@ type processLock struct {
 // tracksOf returns one track for each lock, in the order in which the history
 // names them, and the end of the run.
 func tracksOf(p lin.Params, h lin.History) ([]*track, int64) {
-	b := tracker{h: h, byLock: map[string]*track{}, grants: map[int64]place{}, open: map[processLock]int{},
+	b := tracker{byLock: map[string]*track{}, grants: map[int64]place{}, open: map[processLock]int{},
 		live: map[int][]int64{}}
-	end := int64(p.End)
+	end := sane(int64(p.End))
 	for i := range h {
-		b.add(i, &h[i])
-		end = max(end, h[i].At)
+		e := h[i]
+		e.At = sane(e.At)
+		b.add(i, &e)
+		end = max(end, e.At)
 	}
 	for _, t := range b.tracks {
 		for i := range t.holds {
