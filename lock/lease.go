@@ -32,6 +32,7 @@ type Lease struct {
 	open     []sentBeat    // renewals whose outcome is not known
 	lost     *LostError
 	released bool
+	tasks    int // that have not ended
 }
 
 // sentBeat is a renewal under way.
@@ -42,8 +43,8 @@ type sentBeat struct {
 
 // startLease makes the lease that attempt a earned and starts its two tasks:
 // the heartbeat, which renews, and the end watch, which cancels the context
-// when the lease runs out whatever the heartbeat is waiting for. Both end when
-// the lease is lost or released; Release waits for both.
+// when the lease runs out whatever the heartbeat is waiting for. Both end as
+// soon as the lease is lost or released; Release waits for both.
 func startLease(a *attempt, v *view, end, sentAt time.Duration) *Lease {
 	c := a.c
 	parent := a.ctx
@@ -56,10 +57,14 @@ func startLease(a *attempt, v *view, end, sentAt time.Duration) *Lease {
 	}
 	l.ctx, l.cancel = context.WithCancelCause(parent)
 	l.work, l.stop = context.WithCancel(context.WithoutCancel(parent))
-	if !a.o.manualRenewal {
-		l.joins = append(l.joins, c.rt.Go(l.heartbeat))
+	tasks := []func(){l.heartbeat, l.watchEnd}
+	if a.o.manualRenewal {
+		tasks = tasks[1:]
 	}
-	l.joins = append(l.joins, c.rt.Go(l.watchEnd))
+	l.tasks = len(tasks)
+	for _, task := range tasks {
+		l.joins = append(l.joins, c.rt.Go(func() { task(); l.taskDone() }))
+	}
 	c.log.Debug("lock granted", "lock", l.name, "token", l.token)
 	return l
 }
@@ -132,6 +137,9 @@ func (l *Lease) lose(reason LostReason) *LostError {
 	}
 	lost, released := l.lost, l.released
 	l.mu.Unlock()
+	if first {
+		l.stop()
+	}
 	if first && !released {
 		l.cancel(lost)
 		l.c.log.Warn("lease lost", "lock", l.name, "token", l.token, "reason", reason)
@@ -147,7 +155,6 @@ func (l *Lease) watchEnd() {
 		end := l.ValidUntil()
 		if now >= end {
 			l.lose(LostExpired)
-			l.forget()
 			return
 		}
 		if l.c.rt.Sleep(l.work, end-now) != nil {
@@ -156,7 +163,19 @@ func (l *Lease) watchEnd() {
 	}
 }
 
-// forget drops the lease from the client's list, if nothing is left to release.
+// taskDone ends a task. With the last one there is nothing left that Close
+// would have to wait for: the lease is lost, or being released.
+func (l *Lease) taskDone() {
+	l.mu.Lock()
+	l.tasks--
+	last := l.tasks == 0
+	l.mu.Unlock()
+	if last {
+		l.forget()
+	}
+}
+
+// forget drops the lease from the client's list.
 func (l *Lease) forget() {
 	l.c.mu.Lock()
 	defer l.c.mu.Unlock()
@@ -202,6 +221,9 @@ func (l *Lease) Renew(ctx context.Context) error {
 		hook(l)
 	}
 	err := l.renew(ctx)
+	if lost := l.lostErr(); err != nil && lost != nil {
+		err = lost // whatever the store said
+	}
 	if hook := l.c.cfg.Hooks.RenewEnd; hook != nil {
 		hook(l, err)
 	}
