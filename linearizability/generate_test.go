@@ -55,7 +55,7 @@ const (
 )
 
 func genHistory(t *rapid.T, events int) (Params, History) {
-	w := &world{t: t, lies: rapid.SampledFrom([]int{0, 0, 30, 100}).Draw(t, "lies")}
+	w := &world{t: t, lies: rapid.SampledFrom([]int{0, 30, 100, 300}).Draw(t, "lies")}
 	w.p = Params{TTL: time.Duration(genTTL), Clients: 3, Tokens: rapid.Bool().Draw(t, "tokens")}
 	for i := range 3 {
 		w.clients = append(w.clients, genClient{process: i})

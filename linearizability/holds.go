@@ -67,9 +67,11 @@ func (g *grant) answeredByLock(ownExpiry int64) bool {
 	return g.released < g.extended+ownExpiry && (g.expire == unset || g.expire > g.released)
 }
 
-// maybe is an acquire with no known end as a hold that may have been.
-func (t *try) maybe(at int32, earliestExpiry int64) hold {
-	s := hold{takeLo: t.call, takeHi: never, endLo: min(never, t.call+earliestExpiry), endHi: never,
+// maybe is an acquire with no known end as a hold that may have been. It may be
+// over at any time: a lock that gives up on an acquire may free in the background
+// what it took.
+func (t *try) maybe(at int32) hold {
+	s := hold{takeLo: t.call, takeHi: never, endLo: t.call, endHi: never,
 		gapLo: never, gapHi: never, grant: -1, at: at, client: t.client, mode: t.mode}
 	if t.until > 0 {
 		s.takeHi = t.until
@@ -138,10 +140,11 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 	for at := range l.tries {
 		t := &l.tries[at]
 		switch {
+		case t.failed && t.holder < 0:
 		case t.failed:
 			part.named = append(part.named, naming{lo: t.call, hi: t.ret, client: t.holder, at: int32(at)})
 		default:
-			part.maybes = append(part.maybes, t.maybe(int32(at), expiry))
+			part.maybes = append(part.maybes, t.maybe(int32(at)))
 		}
 	}
 	if all {
@@ -152,73 +155,13 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 			slices.SortStableFunc(part.holds, byToken)
 		}
 	}
-	part.dropUnderWay(x, l)
+}
+
+// searchPartOf is partOf for a search: without the answers that prove nothing, and
+// with no more maybes than the rest can need. A witness does without, as it takes
+// no maybe as having happened and one answer more to place only makes it fail.
+func (x *index) searchPartOf(part *lockPart, lock int32, p *Params) {
+	x.partOf(part, lock, p)
+	part.dropUnderWay(x, &x.locks[lock])
 	part.dropUseless()
-}
-
-// dropUnderWay removes the answers that name a client whose acquire was under way
-// at the time. Such an acquire may have taken the lock without knowing it, lost it
-// again when that lease ran out, and gone on trying: what it was told in the end
-// says nothing of what it held before.
-//
-//	c1  |--acquire-----(taken, reply lost)-----(run out)------ok--|
-//	c2                     |-acquire: fail, c1 has it-|
-func (part *lockPart) dropUnderWay(x *index, l *lockIndex) {
-	if len(part.named) == 0 {
-		return
-	}
-	type acquire struct {
-		client    int32
-		call, ret int64
-	}
-	all := make([]acquire, 0, len(l.grants)+len(part.named))
-	for _, at := range l.grants {
-		g := &x.grants[at]
-		all = append(all, acquire{g.client, g.invoke, g.ok})
-	}
-	for i := range l.tries {
-		if t := &l.tries[i]; t.failed {
-			all = append(all, acquire{t.client, t.call, t.ret})
-		}
-	}
-	slices.SortFunc(all, func(a, b acquire) int { return cmp.Compare(b.ret, a.ret) })
-	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(b.lo, a.lo) })
-	// next is, for each client, its first acquire to end at lo or later.
-	next := map[int32]acquire{}
-	k := 0
-	kept := part.named[:0]
-	for _, n := range part.named {
-		for ; k < len(all) && all[k].ret >= n.lo; k++ {
-			next[all[k].client] = all[k]
-		}
-		if a, ok := next[n.client]; !ok || a.call > n.hi {
-			kept = append(kept, n)
-		}
-	}
-	part.named = kept
-	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(a.at, b.at) })
-}
-
-// dropUseless removes the maybes that nobody can have seen. A maybe that took the
-// lock only makes the rest harder, unless some answer names its client; and it
-// need not have taken the lock after the last such answer.
-func (part *lockPart) dropUseless() {
-	if len(part.maybes) == 0 {
-		return
-	}
-	part.lastNamed = part.lastNamed[:0]
-	for i := range part.named {
-		n := &part.named[i]
-		for len(part.lastNamed) <= int(n.client) {
-			part.lastNamed = append(part.lastNamed, unset)
-		}
-		part.lastNamed[n.client] = max(part.lastNamed[n.client], n.hi)
-	}
-	part.maybes = slices.DeleteFunc(part.maybes, func(m hold) bool {
-		return int(m.client) >= len(part.lastNamed) || part.lastNamed[m.client] < m.takeLo
-	})
-	for i := range part.maybes {
-		m := &part.maybes[i]
-		m.takeHi = min(m.takeHi, part.lastNamed[m.client])
-	}
 }

@@ -37,10 +37,11 @@ type grant struct {
 	releasePhase               Phase // PhaseInvalid: not released; Invoke: still open
 }
 
-// try is an acquire that was not granted for certain: failed naming a holder, or
-// without a known end.
+// try is an acquire that was not granted for certain: failed, or without a known
+// end.
 type try struct {
 	call, ret int64 // ret is never where the end is unknown
+	answered  int64 // when its client had an answer, or waited for none any more
 	until     int64
 	client    int32
 	holder    int32 // client, -1 if none

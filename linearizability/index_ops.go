@@ -27,24 +27,21 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 		return malformed(i, e, "mode %v, invoked as %v", e.Mode, invoke.Mode)
 	}
 	l := &x.locks[lock]
-	t := try{call: invoke.At, ret: e.At, client: int32(e.Client), holder: int32(e.Holder) - 1,
+	t := try{call: invoke.At, ret: e.At, answered: e.At, client: int32(e.Client), holder: int32(e.Holder) - 1,
 		callAt: call, retAt: int32(i), mode: e.Mode}
 	switch e.Phase {
 	case Ok:
 		return x.granted(i, e, call, lock)
 	case Fail:
 		t.failed = true
-		if t.holder >= 0 {
-			l.tries = append(l.tries, t)
-		}
+		l.tries = append(l.tries, t)
 	case Info:
 		p.ended = true
 		if e.Until > 0 && e.Until < invoke.At {
 			return malformed(i, e, "until is before its invoke")
 		}
-		t.until = e.Until
-		if t.until >= 0 {
-			t.ret = never
+		if e.Until >= 0 {
+			t.until, t.ret = e.Until, never
 			l.tries = append(l.tries, t)
 		}
 	}
@@ -186,22 +183,23 @@ func (x *index) crash(i int, e *Event, p *process) {
 	for _, o := range p.open {
 		x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: o.lock})
 	}
-	x.abandon(p)
+	x.abandon(p, e.At)
 }
 
 // finish leaves open what the history left open.
 func (x *index) finish() {
 	for i := range x.processes {
-		x.abandon(&x.processes[i])
+		x.abandon(&x.processes[i], x.end)
 	}
 }
 
-// abandon turns the open acquires of a process into ones that may have happened.
-func (x *index) abandon(p *process) {
+// abandon turns the open acquires of a process, at a time at which nobody waits for
+// their answers any more, into ones that may have happened.
+func (x *index) abandon(p *process, at int64) {
 	for _, o := range p.open {
 		invoke := &x.h[o.at]
 		l := &x.locks[o.lock]
-		l.tries = append(l.tries, try{call: invoke.At, ret: never, client: int32(invoke.Client), holder: -1,
+		l.tries = append(l.tries, try{call: invoke.At, ret: never, answered: at, client: int32(invoke.Client), holder: -1,
 			callAt: o.at, retAt: -1, mode: invoke.Mode})
 	}
 	p.open = p.open[:0]

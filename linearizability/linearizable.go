@@ -58,7 +58,7 @@ func (c *Checker) lockLinearizability(ctx context.Context, p *Params) Property {
 
 // decide judges a lock for which the plain order did not work out.
 func (l *linearizer) decide(ctx context.Context, x *index, lock int32, p *Params, deadline time.Time) Property {
-	x.partOf(&l.part, lock, p)
+	x.searchPartOf(&l.part, lock, p)
 	unknown := Property{Verdict: OK}
 	for _, chunk := range l.part.split() {
 		f := l.witnessWithMaybes(chunk)
@@ -114,8 +114,12 @@ func (x *index) search(part *lockPart, lock int32, f fault, p *Params, deadline 
 
 // split cuts a part where nothing is under way and the lock is surely free, so
 // that each piece can be judged by itself: what a piece starts from is the largest
-// token before it.
+// token before it. Where tokens are unknown that is not known either, and there
+// is one piece.
 func (part *lockPart) split() []*lockPart {
+	if part.tokens && slices.ContainsFunc(part.holds, func(s hold) bool { return s.token == 0 }) {
+		return []*lockPart{part}
+	}
 	type item struct {
 		from, to int64
 		index    int

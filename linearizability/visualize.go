@@ -31,7 +31,7 @@ func Visualize(w io.Writer, p Params, h History, lock string) error {
 		return fmt.Errorf("the history has no lock %q", lock)
 	}
 	l := &c.lin
-	x.partOf(&l.part, at, &p)
+	x.searchPartOf(&l.part, at, &p)
 	f := l.witnessWithMaybes(&l.part)
 	lo := max(0, f.at-visualized/2)
 	chosen := l.part.around(lo, lo+visualized, f)
