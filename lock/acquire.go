@@ -228,7 +228,8 @@ func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 	c := a.c
 	a.beats++
 	sentAt := c.rt.Now()
-	if !a.open {
+	wasOpen := a.open
+	if !wasOpen {
 		a.open, a.openSince = true, sentAt
 	}
 	a.openRev = a.v.rev
@@ -243,8 +244,8 @@ func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 			return nil, nil // too late to be of use; takeOurs earns a new one
 		}
 		return a.granted(v, end, sentAt), nil
-	case errors.Is(err, ErrConflict):
-		a.failures++
+	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
+		a.failures++ // open until it is known who stood in the way: it may be us
 		if v != nil {
 			a.know(v)
 		} else {
@@ -255,6 +256,7 @@ func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 		}
 		return nil, nil
 	case Definite(err):
+		a.open = wasOpen
 		return nil, a.failed(ctx, err)
 	}
 	if c.rules.unansweredIs == failure {
