@@ -329,7 +329,10 @@ func (l *Lease) take(v, base *view) (renewed bool, err error) {
 }
 
 // adopt takes v, which names us, as the record to build on. If it carries a
-// beat of ours that was open, the lease now counts from when that was sent.
+// beat of ours that was open, the lease now counts from when that was sent;
+// unless the lease had ended before the answer came. The store would still honour
+// it, but a belief that has ended must not come back: whoever asked Valid in
+// between has acted on the answer.
 func (l *Lease) adopt(v *view) error {
 	h, _ := v.state.find(l.id)
 	now := l.c.rt.Now()
@@ -340,10 +343,12 @@ func (l *Lease) adopt(v *view) error {
 		return nil // older than what we have
 	}
 	l.v = v
-	for _, s := range l.open {
-		if s.beat == h.beat && s.at > l.sentAt {
-			l.sentAt = s.at
-			l.end = max(l.end, l.c.rules.leaseEnd(s.at, now, h.ttl, l.c.cfg.MaxClockDriftPPM))
+	if now < l.end {
+		for _, s := range l.open {
+			if s.beat == h.beat && s.at > l.sentAt {
+				l.sentAt = s.at
+				l.end = max(l.end, l.c.rules.leaseEnd(s.at, now, h.ttl, l.c.cfg.MaxClockDriftPPM))
+			}
 		}
 	}
 	l.open = slices.DeleteFunc(l.open, func(s sentBeat) bool { return s.beat <= h.beat })
