@@ -132,6 +132,7 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 	part.tokens, part.before = p.Tokens, tokens{}
 	expiry, own := p.earliestExpiry(), p.ownExpiry()
 	all := p.Tokens
+	part.holds = slices.Grow(part.holds, len(l.grants))
 	for _, at := range l.grants {
 		g := &x.grants[at]
 		all = all && g.token != 0
