@@ -44,7 +44,7 @@ func natsGetPut() Repro {
 	busy := Workload{HoldMax: Duration(2 * time.Second), ThinkMax: Duration(time.Second), EffectEvery: Duration(500 * time.Millisecond)}
 	sim := Scenario{
 		Subject: "natslock", Backend: BackendSim, Clients: 3, TTL: Duration(10 * time.Second),
-		PollEvery: Duration(200 * time.Millisecond), Duration: Duration(30 * time.Second), Workload: busy,
+		PollEvery: Duration(200 * time.Millisecond), Duration: Duration(30 * time.Second), LivenessTTLs: 3, Workload: busy,
 	}.WithDefaults()
 	live := Scenario{
 		Subject: "natslock", Backend: "nats", Clients: 6, TTL: Duration(3 * time.Second),

@@ -134,8 +134,17 @@ func (s Scenario) WithDefaults() Scenario {
 		if slices.Contains(s.Kinds, fault.Crash) {
 			s.Workload.Die = 50
 		}
+		if s.Backend != BackendSim {
+			s.Workload.busy(ttl)
+		}
 	}
 	return s
+}
+
+// busy makes more of a run that takes real time: shorter turns, more deaths.
+func (w *Workload) busy(ttl time.Duration) {
+	w.HoldMax, w.ThinkMax = Duration(ttl/2), Duration(ttl/2)
+	w.Die *= 3
 }
 
 // Validate names the first thing that no run could be made of.
