@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness/live"
+	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/sim"
 	"github.com/lockproof/lockproof/subjects"
@@ -298,7 +299,7 @@ func (l *liveRun) result(ctx context.Context, end time.Duration, interrupted boo
 	if interrupted {
 		ctx = context.WithoutCancel(ctx)
 	}
-	r.judge(ctx)
+	r.judge(ctx, new(linearizability.Checker))
 	for _, s := range l.slots {
 		counts := s.faults.Counts()
 		r.Counters.StoreOps += int64(counts.Operations)

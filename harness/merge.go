@@ -31,7 +31,7 @@ type partial struct {
 func (p *partial) add(n int, r *Result) {
 	p.seeds++
 	if n == 0 {
-		p.sample = r
+		p.sample = r.keep()
 	}
 	p.hashes[n] = r.TraceHash
 	p.properties = worstOf(p.properties, r.Verdict.Properties)
@@ -40,9 +40,16 @@ func (p *partial) add(n int, r *Result) {
 	if r.Verdict.Verdict == linearizability.Violation {
 		p.failed++
 		if len(p.failures) < keptFailures {
-			p.failures = append(p.failures, r)
+			p.failures = append(p.failures, r.keep())
 		}
 	}
+}
+
+// keep makes r independent of the scratch memory that it was made in.
+func (r *Result) keep() *Result {
+	kept := *r
+	kept.History = slices.Clone(r.History)
+	return &kept
 }
 
 // worstOf keeps the worse of each property; of two violations the larger.

@@ -88,7 +88,7 @@ func (r Repro) Simulate(ctx context.Context) (*Shown, error) {
 		if result, err = Shrink(ctx, result); err != nil {
 			return nil, err
 		}
-		again, ops, err := simulateLogged(ctx, result.Scenario, nil, true)
+		again, ops, err := new(scratch).simulate(ctx, result.Scenario, nil, true)
 		if err != nil {
 			return nil, err
 		}

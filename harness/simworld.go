@@ -39,11 +39,18 @@ func (m *simMachine) die(d time.Duration) { m.n.Die(d) }
 // simulate runs a scenario in the simulator. chooser makes every choice; nil
 // stands for the scenario's seed.
 func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, error) {
-	r, _, err := simulateLogged(ctx, s, chooser, false)
+	r, _, err := new(scratch).simulate(ctx, s, chooser, false)
 	return r, err
 }
 
-func simulateLogged(ctx context.Context, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
+// scratch is memory that one run after the other uses. A result's history is valid
+// until the next run.
+type scratch struct {
+	history linearizability.History
+	checker linearizability.Checker
+}
+
+func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
 	subject, err := subjects.Find(s.Subject)
 	if err != nil {
 		return nil, nil, err
@@ -68,6 +75,7 @@ func simulateLogged(ctx context.Context, s Scenario, chooser sim.Chooser, logOps
 	if logOps {
 		r.ops = &opLog{now: w.Now}
 	}
+	r.rec.history = b.history[:0]
 	if err := r.populate(w); err != nil {
 		return nil, nil, err
 	}
@@ -79,9 +87,10 @@ func simulateLogged(ctx context.Context, s Scenario, chooser sim.Chooser, logOps
 		return nil, nil, err
 	}
 	r.rec.closed = true
+	b.history = r.rec.history
 	result := &Result{Scenario: s, Server: "simulated", Params: r.params(s.end()), History: r.rec.history, TraceHash: w.Hash()}
 	counters := w.Counters()
-	result.judge(ctx)
+	result.judge(ctx, &b.checker)
 	result.Counters = Counters{
 		StoreOps: int64(counters.StoreOps), Events: int64(counters.Events), Indefinite: int64(counters.Indefinite),
 		Virtual: s.end(), Wall: wallClock() - started,
@@ -142,8 +151,7 @@ func (r *run) params(end time.Duration) linearizability.Params {
 	return p
 }
 
-func (r *Result) judge(ctx context.Context) {
-	var c linearizability.Checker
+func (r *Result) judge(ctx context.Context, c *linearizability.Checker) {
 	r.Verdict = c.Check(ctx, r.Params, r.History)
 	r.Coverage = c.Coverage(r.Params, r.History)
 }

@@ -67,12 +67,13 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 	for i := range parts {
 		parts[i] = &partial{hashes: map[int]uint64{}}
 		workers.Go(func() { // ends when the seeds do, or ctx; awaited below
+			var b scratch
 			for ctx.Err() == nil {
 				n := int(next.Add(1)) - 1
 				if n >= sw.Seeds {
 					return
 				}
-				r, err := sw.one(ctx, n)
+				r, err := sw.one(ctx, n, &b)
 				if err != nil {
 					cancel(err)
 					return
@@ -114,12 +115,12 @@ func (sw Sweep) draw(n int) (Scenario, error) {
 
 // one runs the n-th seed, and runs it again if it failed: a failure is only
 // reported if it can be replayed.
-func (sw Sweep) one(ctx context.Context, n int) (*Result, error) {
+func (sw Sweep) one(ctx context.Context, n int, b *scratch) (*Result, error) {
 	s, err := sw.draw(n)
 	if err != nil {
 		return nil, err
 	}
-	r, err := simulate(ctx, s, nil)
+	r, _, err := b.simulate(ctx, s, nil, false)
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", s.Seed, err)
 	}

@@ -265,9 +265,7 @@ var errSlow = errors.New("the store did not answer in time")
 // limit returns a context that ends with cause after d. stop must be called; it
 // waits until the timer is gone.
 func limit(ctx context.Context, rt Runtime, d time.Duration, cause error) (limited context.Context, stop func()) {
-	if t, ok := rt.(interface {
-		WithTimeoutCause(context.Context, time.Duration, error) (context.Context, context.CancelFunc)
-	}); ok {
+	if t, ok := rt.(timeouter); ok {
 		return t.WithTimeoutCause(ctx, d, cause)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

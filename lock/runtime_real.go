@@ -16,13 +16,13 @@ import (
 // only the fencing token protects.
 //
 // Sleep: timers stop while the machine is suspended, so it looks at Now every
-// half second and is late by at most that after a suspend.
+// quarter of a second and is late by at most that after a suspend.
 type SystemRuntime struct{}
 
 var _ Runtime = SystemRuntime{}
 
 // sleepSlice bounds how late a Sleep is after a suspend.
-const sleepSlice = 500 * time.Millisecond
+const sleepSlice = 250 * time.Millisecond
 
 // Now implements Runtime.
 func (SystemRuntime) Now() time.Duration { return bootTime() }

@@ -143,3 +143,10 @@ type Runtime interface {
 	// Uint64 returns a random number that no other process will draw again.
 	Uint64() uint64
 }
+
+// timeouter is a Runtime that can end a context by itself. It spares a task for
+// each request and is no more than that: the lock works without it.
+type timeouter interface {
+	// WithTimeoutCause is context.WithTimeoutCause on the Runtime's clock.
+	WithTimeoutCause(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc)
+}

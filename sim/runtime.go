@@ -63,6 +63,21 @@ func (r *Runtime) Go(f func()) (join func()) {
 	return r.node.Go(f)
 }
 
+// WithTimeoutCause spares the lock a task for each request. The context ends
+// once Now has advanced by d; a process that stands still sees it when it runs
+// again.
+func (r *Runtime) WithTimeoutCause(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	if r.incarnation != r.node.incarnation {
+		return ctx, func() { cancel(nil) }
+	}
+	alarm := r.node.AtLocal(r.Now()+d, func() { cancel(cause) })
+	return ctx, func() {
+		alarm.Stop()
+		cancel(nil)
+	}
+}
+
 // Uint64 implements lock.Runtime.
 func (r *Runtime) Uint64() uint64 {
 	w := r.node.w
