@@ -22,7 +22,11 @@ type hold struct {
 	takeLo, takeHi int64
 	endLo, endHi   int64
 	gapLo, gapHi   int64 // gapLo is never where there is no gap
-	token          uint64
+	// over is by when an answer shows that it had left the lock, never without one.
+	// One that was asked for at the very moment of the take does not count: it may
+	// come before the take in an order.
+	over  int64
+	token uint64
 	// grant is its position in the index; -1 for a maybe, whose try is at.
 	grant, at int32
 	client    int32
@@ -36,7 +40,7 @@ type hold struct {
 // where something is not known, never shorter.
 func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
 	expiry := min(never, g.extended+earliestExpiry)
-	s := hold{takeLo: g.sent, takeHi: g.ok, endLo: expiry, endHi: never, gapLo: never, gapHi: never,
+	s := hold{takeLo: g.sent, takeHi: g.ok, endLo: expiry, endHi: never, gapLo: never, gapHi: never, over: never,
 		token: g.token, grant: at, at: -1, client: g.client, mode: g.mode}
 	switch g.releasePhase {
 	case Ok:
@@ -55,8 +59,14 @@ func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
 			s.gapLo, s.gapHi = g.releaseUntil, expiry
 		}
 	}
+	if g.releasePhase == Ok || g.release > g.ok {
+		s.over = s.endHi
+	}
 	if g.renewFail != unset {
 		s.endHi = min(s.endHi, g.renewFail)
+		if g.renewFailCall > g.ok {
+			s.over = min(s.over, g.renewFail)
+		}
 	}
 	return s
 }
@@ -72,7 +82,7 @@ func (g *grant) answeredByLock(ownExpiry int64) bool {
 // what it took.
 func (t *try) maybe(at int32) hold {
 	s := hold{takeLo: t.call, takeHi: never, endLo: t.call, endHi: never,
-		gapLo: never, gapHi: never, grant: -1, at: at, client: t.client, mode: t.mode}
+		gapLo: never, gapHi: never, over: never, grant: -1, at: at, client: t.client, mode: t.mode}
 	if t.until > 0 {
 		s.takeHi = t.until
 	}

@@ -32,15 +32,18 @@ func (part *lockPart) dropUnderWay(x *index, l *lockIndex) {
 	}
 	slices.SortFunc(all, func(a, b acquire) int { return cmp.Compare(b.ret, a.ret) })
 	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(b.lo, a.lo) })
-	// next is, for each client, its first acquire to end at lo or later.
-	next := map[int32]acquire{}
+	// asked is, for each client, the first invoke of its acquires that end at lo or
+	// later: one of them was under way if that is by hi.
+	asked := map[int32]int64{}
 	k := 0
 	kept := part.named[:0]
 	for _, n := range part.named {
 		for ; k < len(all) && all[k].ret >= n.lo; k++ {
-			next[all[k].client] = all[k]
+			if call, ok := asked[all[k].client]; !ok || all[k].call < call {
+				asked[all[k].client] = all[k].call
+			}
 		}
-		if a, ok := next[n.client]; !ok || a.call > n.hi {
+		if call, ok := asked[n.client]; !ok || call > n.hi {
 			kept = append(kept, n)
 		}
 	}

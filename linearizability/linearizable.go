@@ -129,7 +129,7 @@ func (part *lockPart) split() []*lockPart {
 	items := make([]item, 0, len(part.holds)+len(part.maybes)+len(part.named))
 	for i := range part.holds {
 		s := &part.holds[i]
-		items = append(items, item{s.takeLo, max(min(s.endHi, bound(s)), s.takeHi), i, 0})
+		items = append(items, item{s.takeLo, max(min(s.over, bound(s)), s.takeHi), i, 0})
 	}
 	for i := range part.maybes {
 		m := &part.maybes[i]

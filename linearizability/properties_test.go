@@ -27,7 +27,7 @@ func plainSteps(p Params, h History) []step {
 	maybe := func(id int, e *Event, call, ret int64) {
 		s := step{kind: stepMaybe, mode: e.Mode, client: int32(e.Client), holder: holderID(id), call: call, ret: ret}
 		steps = append(steps, s)
-		s.kind, s.call, s.ret = stepEnd, call+p.earliestExpiry(), never
+		s.kind, s.ret = stepEnd, never // it may have been given back at once
 		steps = append(steps, s)
 	}
 	open := map[int]int{}

@@ -176,7 +176,11 @@ func boundEnds(steps []step) []step {
 		case stepTake, stepMaybe:
 			taken[s.holder] = s.ret
 		case stepGone:
-			gone[s.holder] = s.ret
+			// An answer that was asked for at the very moment of the take may come
+			// before it in an order, and prove nothing.
+			if s.call > taken[s.holder] {
+				gone[s.holder] = s.ret
+			}
 		}
 	}
 	kept := steps[:0]
