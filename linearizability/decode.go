@@ -59,7 +59,11 @@ func Read(r io.Reader) (Params, History, error) {
 		}
 		h = append(h, e)
 	}
-	if want != nil && *want != len(h) {
+	if want != nil && *want < len(h) {
+		return Params{}, nil, lineError(*want+2,
+			fmt.Errorf("the header announces %d events and the file has %d", *want, len(h)))
+	}
+	if want != nil && *want > len(h) {
 		return Params{}, nil, lineError(len(h)+1,
 			fmt.Errorf("the header announces %d events and the file ends after %d: truncated", *want, len(h)))
 	}
