@@ -2,7 +2,6 @@ package harness
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 
@@ -11,16 +10,11 @@ import (
 
 var errEnough = errors.New("enough failures")
 
-// isEnd tells an end that was asked for from an error.
-func isEnd(err error) bool {
-	return errors.Is(err, errEnough) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
-}
-
 // partial is what one worker of a sweep has so far.
 type partial struct {
 	seeds      int
 	hashes     map[int]uint64
-	properties []linearizability.Property
+	properties []found
 	coverage   linearizability.Coverage
 	counters   Counters
 	failures   []*Result
@@ -34,7 +28,7 @@ func (p *partial) add(n int, r *Result) {
 		p.sample = r.keep()
 	}
 	p.hashes[n] = r.TraceHash
-	p.properties = worstOf(p.properties, r.Verdict.Properties)
+	p.properties = worstOf(p.properties, foundIn(n, r.Verdict.Properties))
 	p.coverage.Add(r.Coverage)
 	p.counters.add(r.Counters)
 	if r.Verdict.Verdict == linearizability.Violation {
@@ -52,16 +46,30 @@ func (r *Result) keep() *Result {
 	return &kept
 }
 
-// worstOf keeps the worse of each property; of two violations the larger.
-func worstOf(a, b []linearizability.Property) []linearizability.Property {
-	if a == nil {
-		return slices.Clone(b)
+// found is a property as the n-th run of a sweep had it.
+type found struct {
+	linearizability.Property
+	n int
+}
+
+func foundIn(n int, properties []linearizability.Property) []found {
+	all := make([]found, len(properties))
+	for i, p := range properties {
+		all[i] = found{p, n}
+	}
+	return all
+}
+
+// worstOf keeps the worse of each property, of two violations the larger, and of
+// two that are equal that of the earlier run: whatever the order in which parts
+// are put together, the same remains. A worker that ran nothing has none.
+func worstOf(a, b []found) []found {
+	if len(a) == 0 || len(b) == 0 {
+		return append(a, b...)
 	}
 	for i := range a {
 		count := a[i].Count + b[i].Count
-		worse := linearizability.Worst(a[i].Verdict, b[i].Verdict) != a[i].Verdict
-		larger := a[i].Verdict == b[i].Verdict && b[i].Verdict == linearizability.Violation && b[i].Size > a[i].Size
-		if worse || larger {
+		if preferred(b[i], a[i]) {
 			a[i] = b[i]
 		}
 		a[i].Count = count
@@ -69,14 +77,25 @@ func worstOf(a, b []linearizability.Property) []linearizability.Property {
 	return a
 }
 
+func preferred(b, a found) bool {
+	if a.Verdict != b.Verdict {
+		return linearizability.Worst(a.Verdict, b.Verdict) == b.Verdict
+	}
+	if a.Verdict == linearizability.Violation && a.Size != b.Size {
+		return b.Size > a.Size
+	}
+	return b.n < a.n
+}
+
 // merge puts the parts of a sweep together, in the order of the seeds.
 func merge(first Scenario, parts []*partial) *Summary {
 	s := &Summary{Base: first}
 	hashes := map[int]uint64{}
 	var failures []*Result
+	var properties []found
 	for _, p := range parts {
 		s.Seeds += p.seeds
-		s.Properties = worstOf(s.Properties, p.properties)
+		properties = worstOf(properties, p.properties)
 		s.Coverage.Add(p.coverage)
 		s.Counters.add(p.counters)
 		s.Failed += p.failed
@@ -87,6 +106,9 @@ func merge(first Scenario, parts []*partial) *Summary {
 		for n, h := range p.hashes {
 			hashes[n] = h
 		}
+	}
+	for _, p := range properties {
+		s.Properties = append(s.Properties, p.Property)
 	}
 	slices.SortFunc(failures, func(a, b *Result) int { return cmp.Compare(a.Scenario.Seed, b.Scenario.Seed) })
 	s.Failures = failures[:min(len(failures), keptFailures)]

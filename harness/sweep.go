@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -59,7 +60,8 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	outer := ctx
+	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
 	var next, done, failed atomic.Int64
 	parts := make([]*partial, max(1, sw.Workers))
@@ -78,6 +80,9 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 					cancel(err)
 					return
 				}
+				if ctx.Err() != nil {
+					return // perhaps judged in part only: not counted
+				}
 				parts[i].add(n, r)
 				if r.Verdict.Verdict == linearizability.Violation {
 					if f := failed.Add(1); sw.StopAfter > 0 && f >= int64(sw.StopAfter) {
@@ -91,11 +96,11 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 		})
 	}
 	workers.Wait()
-	if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil && !isEnd(cause) {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errEnough) && !errors.Is(cause, context.Cause(outer)) {
 		return nil, cause
 	}
 	s := merge(first, parts)
-	s.Interrupted = ctx.Err() != nil && context.Cause(ctx) != errEnough
+	s.Interrupted = outer.Err() != nil && s.Seeds < sw.Seeds
 	return s, nil
 }
 
