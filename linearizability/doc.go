@@ -30,6 +30,17 @@
 // of time or that the history cannot answer the question. A malformed history is
 // refused with its reason (Validate) and judged unknown in every property.
 //
+// # What excuses a lock
+//
+// Some answers prove less than they seem to, and are taken for no more. A client
+// may have held the lock unknowingly while an acquire of its own was under way, so
+// an answer that names it then is not held against the lock. An acquire with no
+// known end may have taken the lock once, up to Event.Until, and given it back at
+// any time. A failed release may have been the one that took the lock away. A
+// failed renew or release is the lock's own word only as long as the holder's
+// clock, which may run fast by MaxClockDriftPPM, cannot have ended the lease.
+// Answers with one timestamp may have come in either order.
+//
 // # How linearizability is decided
 //
 // An order of the answers that fits all intervals is a proof, so a linear-time

@@ -58,44 +58,15 @@ func plainSteps(p Params, h History) []step {
 		case e.Op == OpAcquire && e.Phase == Ok:
 			ids[e.Grant] = i
 			extended[e.Grant] = s.call
-		case e.Op == OpAcquire && e.Phase == Fail:
-			if e.Holder == 0 || underWay(h, e.Holder-1, call, e.At) {
-				continue
-			}
-			s.kind, s.client = stepNamed, int32(e.Holder-1)
 		case e.Op == OpAcquire && e.Phase == Info:
 			if e.Until >= 0 {
-				until := e.Until
-				if until == 0 {
-					until = never
-				}
-				maybe(1000+i, e, call, until)
+				maybe(1000+i, e, call, orNever(e.Until))
 			}
 			continue
 		case e.Op == OpRenew && e.Phase == Ok:
-			s.kind = stepHeld
 			extended[e.Grant] = s.call
-		case e.Op == OpRenew && e.Phase == Fail:
-			if g.renewFail != e.At {
-				continue
-			}
-			s.kind = stepGone
-		case e.Op == OpRelease && e.Phase == Ok:
-			s.kind = stepRelease
-		case e.Op == OpRelease && e.Phase == Fail:
-			s.kind = stepEnd
-			if !g.answeredByLock(p.ownExpiry()) {
-				s.ret = never
-			}
-		case e.Op == OpRelease && e.Phase == Info:
-			if e.Until < 0 {
-				continue
-			}
-			s.kind, s.ret = stepEnd, never
-			if e.Until > 0 {
-				s.ret = e.Until
-			}
-		default:
+		}
+		if !plainKind(&s, e, g, p, h) {
 			continue
 		}
 		steps = append(steps, s)
@@ -115,6 +86,42 @@ func plainSteps(p Params, h History) []step {
 			call: extended[id] + p.earliestExpiry(), ret: never})
 	}
 	return steps
+}
+
+// orNever is a bound on a write that may come, or none.
+func orNever(until int64) int64 {
+	if until == 0 {
+		return never
+	}
+	return until
+}
+
+// plainKind says what an answer is in the model, or that it says nothing.
+func plainKind(s *step, e *Event, g *grant, p Params, h History) bool {
+	switch {
+	case e.Op == OpAcquire && e.Phase == Ok:
+	case e.Op == OpAcquire && e.Phase == Fail:
+		s.kind, s.client = stepNamed, int32(e.Holder-1)
+		return e.Holder != 0 && !underWay(h, e.Holder-1, s.call, e.At)
+	case e.Op == OpRenew && e.Phase == Ok:
+		s.kind = stepHeld
+	case e.Op == OpRenew && e.Phase == Fail:
+		s.kind = stepGone
+		return g.renewFail == e.At
+	case e.Op == OpRelease && e.Phase == Ok:
+		s.kind = stepRelease
+	case e.Op == OpRelease && e.Phase == Fail:
+		s.kind = stepEnd
+		if !g.answeredByLock(p.ownExpiry()) {
+			s.ret = never
+		}
+	case e.Op == OpRelease && e.Phase == Info:
+		s.kind, s.ret = stepEnd, orNever(e.Until)
+		return e.Until >= 0
+	default:
+		return false
+	}
+	return true
 }
 
 // underWay tells whether a client had an acquire open at some time from lo to hi,
