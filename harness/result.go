@@ -28,7 +28,8 @@ type Counters struct {
 	StoreOps   int64
 	Events     int64
 	Indefinite int64
-	// Virtual is the true time that the run covered, Wall how long it took.
+	// Virtual is the true time that the run covered, Wall how long it took; of
+	// many runs, Wall is the sum, as one core would have taken.
 	Virtual time.Duration
 	Wall    time.Duration
 }

@@ -67,7 +67,9 @@ type grant struct {
 	event linearizability.Event // client, process, lock, token and number
 	lock  int
 	over  bool // released, or the belief ended
-	stop  func()
+	// renewing: a renewal was recorded as invoked and not yet as ended.
+	renewing bool
+	stop     func()
 }
 
 // start makes the client's lock. It fails only on settings that the subject
@@ -380,9 +382,10 @@ func (o observer) renew(l subjects.Lease, phase linearizability.Phase, detail st
 	o.c.mu.Lock()
 	defer o.c.mu.Unlock()
 	g := o.c.grants[l]
-	if g == nil || o.c.dead {
+	if g == nil || o.c.dead || g.renewing == (phase == linearizability.Invoke) {
 		return
 	}
+	g.renewing = phase == linearizability.Invoke
 	e := g.event
 	e.Op, e.Phase, e.Detail = linearizability.OpRenew, phase, detail
 	o.c.run.rec.add(e)

@@ -28,7 +28,9 @@ type Coverage struct {
 	Rejected int `json:"rejected"`
 
 	// Uncontended and ContendedWait are how long acquires took until granted.
-	Uncontended   []time.Duration `json:"-"`
+	Uncontended []time.Duration `json:"-"`
+	// Calm are those of Uncontended that were asked for once all faults were over.
+	Calm          []time.Duration `json:"-"`
 	ContendedWait []time.Duration `json:"-"`
 	// Failover is from the end of service of a grant that was not released (the
 	// crash of its holder or, without one, its last renew) to the next grant, of
@@ -87,7 +89,7 @@ func (c *Checker) Coverage(p Params, h History) Coverage {
 			}
 		}
 	}
-	v.samples(x, contended)
+	v.samples(x, contended, p.HealAt)
 	return v
 }
 
@@ -129,7 +131,7 @@ func (v *Coverage) count(e *Event) {
 }
 
 // samples measures the grants of each lock, one after the other.
-func (v *Coverage) samples(x *index, contended map[int32]struct{}) {
+func (v *Coverage) samples(x *index, contended map[int32]struct{}, healAt time.Duration) {
 	for i := range x.locks {
 		var last, lastExclusive *grant
 		for _, at := range x.locks[i].grants {
@@ -139,6 +141,9 @@ func (v *Coverage) samples(x *index, contended map[int32]struct{}) {
 				v.ContendedWait = append(v.ContendedWait, wait)
 			} else {
 				v.Uncontended = append(v.Uncontended, wait)
+				if g.invoke >= int64(healAt) {
+					v.Calm = append(v.Calm, wait)
+				}
 			}
 			before := last
 			if g.mode == Shared {
@@ -195,6 +200,7 @@ func (v *Coverage) Add(o Coverage) {
 	v.Accesses += o.Accesses
 	v.Rejected += o.Rejected
 	v.Uncontended = append(v.Uncontended, o.Uncontended...)
+	v.Calm = append(v.Calm, o.Calm...)
 	v.ContendedWait = append(v.ContendedWait, o.ContendedWait...)
 	v.Failover = append(v.Failover, o.Failover...)
 	v.Handoff = append(v.Handoff, o.Handoff...)

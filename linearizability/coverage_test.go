@@ -33,6 +33,7 @@ func TestCoverageCountsWhatHappened(t *testing.T) {
 	want := Coverage{
 		Acquires: 3, Grants: 3, Contended: 1, Renews: 1, Releases: 2, Takeovers: 1, Crashes: 1,
 		Uncontended:   []time.Duration{100 * time.Millisecond, 100 * time.Millisecond},
+		Calm:          []time.Duration{100 * time.Millisecond, 100 * time.Millisecond},
 		ContendedWait: []time.Duration{9200 * time.Millisecond},
 		Failover:      []time.Duration{8200 * time.Millisecond},
 	}

@@ -29,6 +29,7 @@ func latencyRows(c *lin.Coverage, ttl time.Duration) []quantileRow {
 			rows = append(rows, quantileRow{name, []string{grouped(int64(q.Count)), write(q.P50), write(q.P90), write(q.P99), write(q.Max)}})
 		}
 	}
+	add("acquire, uncontended, healed", QuantilesOf(c.Calm), roundedDuration)
 	add("acquire, uncontended", QuantilesOf(c.Uncontended), roundedDuration)
 	add("acquire, contended", QuantilesOf(c.ContendedWait), roundedDuration)
 	add("hand-off", QuantilesOf(c.Handoff), roundedDuration)

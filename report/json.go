@@ -56,6 +56,7 @@ type jsonThroughput struct {
 }
 
 type jsonLatency struct {
+	Healed      Quantiles `json:"uncontended_healed"`
 	Uncontended Quantiles `json:"uncontended"`
 	Contended   Quantiles `json:"contended"`
 	HandOff     Quantiles `json:"hand_off"`
@@ -115,7 +116,10 @@ func (v *view) json() jsonRun {
 	}
 	if v.coverage != nil {
 		run.Coverage = &jsonCoverage{*v.coverage, c.Indefinite}
-		run.Latency = &jsonLatency{QuantilesOf(v.coverage.Uncontended), QuantilesOf(v.coverage.ContendedWait), QuantilesOf(v.coverage.Handoff)}
+		run.Latency = &jsonLatency{
+			QuantilesOf(v.coverage.Calm), QuantilesOf(v.coverage.Uncontended),
+			QuantilesOf(v.coverage.ContendedWait), QuantilesOf(v.coverage.Handoff),
+		}
 		run.Failover = newFailover(QuantilesOf(v.coverage.Failover), v.ttl)
 	}
 	return run

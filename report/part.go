@@ -50,7 +50,10 @@ type Failure struct {
 }
 
 func (p Part) view() view {
-	if p.Summary != nil {
+	switch {
+	case p.Summary != nil && p.Summary.Seeds == 1 && p.Summary.Sample != nil:
+		return p.ofOne()
+	case p.Summary != nil:
 		return p.ofSummary()
 	}
 	if p.Result != nil {
@@ -69,6 +72,18 @@ func (p Part) ofResult() view {
 	}
 	if f, failed := p.failure(r); failed {
 		v.failures, v.failed = []Failure{f}, 1
+	}
+	return v
+}
+
+// ofOne is the view of a summary of one run: that of the run, but that a run in
+// which nothing happened is no pass.
+func (p Part) ofOne() view {
+	s := p.Summary
+	v := Part{Result: s.Sample, Folders: p.Folders}.ofResult()
+	v.verdict, v.vacuous = s.Verdict, s.Vacuous
+	if s.Vacuous != "" {
+		v.sentence = summarySentence(s)
 	}
 	return v
 }
