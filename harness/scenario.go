@@ -147,6 +147,13 @@ func (w *Workload) busy(ttl time.Duration) {
 	w.Die *= 3
 }
 
+// shortest is the least that a client waits for anything: with a retry every
+// nanosecond a simulation would never come to its end. longest bounds a run.
+const (
+	shortest = time.Millisecond
+	longest  = 30 * 24 * time.Hour
+)
+
 // Validate names the first thing that no run could be made of.
 func (s Scenario) Validate() error {
 	if s.Schema != ScenarioSchema {
@@ -166,20 +173,32 @@ func (s Scenario) Validate() error {
 		return fmt.Errorf("locks %d must be between 1 and 1024", s.Locks)
 	case ttl < 30*time.Millisecond || ttl > 24*time.Hour || ttl%time.Millisecond != 0:
 		return fmt.Errorf("ttl %s must be whole milliseconds between 30ms and 24h", s.TTL)
-	case s.RenewEvery <= 0 || s.RenewEvery.D() > ttl/3:
-		return fmt.Errorf("ttl %s is shorter than three renewals of %s; renewals must be more than 0 and at most ttl/3", s.TTL, s.RenewEvery)
-	case s.PollEvery <= 0 || s.PollEvery.D() > ttl:
-		return fmt.Errorf("poll interval %s must be more than 0 and at most the ttl %s", s.PollEvery, s.TTL)
-	case s.RequestTimeout <= 0 || s.RequestTimeout.D() > ttl:
-		return fmt.Errorf("request timeout %s must be more than 0 and at most the ttl %s", s.RequestTimeout, s.TTL)
+	case s.RenewEvery.D() > ttl/3:
+		return fmt.Errorf("ttl %s is shorter than three renewals of %s; renewals must be at least %s and at most ttl/3", s.TTL, s.RenewEvery, shortest)
+	case s.RenewEvery.D() < shortest:
+		return fmt.Errorf("renewal interval %s must be at least %s and at most a third of the ttl %s", s.RenewEvery, shortest, s.TTL)
+	case s.PollEvery.D() < shortest || s.PollEvery.D() > ttl:
+		return fmt.Errorf("poll interval %s must be at least %s and at most the ttl %s", s.PollEvery, shortest, s.TTL)
+	case s.RequestTimeout.D() < shortest || s.RequestTimeout.D() > ttl:
+		return fmt.Errorf("request timeout %s must be at least %s and at most the ttl %s", s.RequestTimeout, shortest, s.TTL)
 	case s.MaxClockDriftPPM < 1 || s.MaxClockDriftPPM > 500_000:
 		return fmt.Errorf("max clock drift %d ppm must be between 1 and 500000", s.MaxClockDriftPPM)
-	case s.Duration <= 0 || s.Duration.D() > 30*24*time.Hour:
+	case s.Duration <= 0 || s.Duration.D() > longest:
 		return fmt.Errorf("duration %s must be more than 0 and at most 720h", s.Duration)
 	case s.LivenessTTLs < 3 || s.LivenessTTLs > 1000:
 		return fmt.Errorf("liveness ttls %d must be between 3 and 1000", s.LivenessTTLs)
 	}
 	if err := s.Workload.validate(); err != nil {
+		return err
+	}
+	for _, k := range s.Kinds {
+		if fault.Describe(k).Kind == "" {
+			return fmt.Errorf("kinds: unknown fault %q; there are %v", k, fault.Kinds())
+		}
+	}
+	// A plan may leave out a kind that was asked for; that it cannot be injected
+	// is said all the same.
+	if err := fault.CheckInjectable(s.Kinds, s.world()); err != nil {
 		return err
 	}
 	if err := fault.Validate(s.Plan, fault.Limits{Clients: s.Clients, End: s.Duration.D()}); err != nil {
@@ -189,11 +208,21 @@ func (s Scenario) Validate() error {
 }
 
 func (w Workload) validate() error {
-	if w.HoldMax <= 0 || w.ThinkMax <= 0 || w.EffectEvery <= 0 {
-		return fmt.Errorf("workload: hold %s, think %s and effect interval %s must be more than 0", w.HoldMax, w.ThinkMax, w.EffectEvery)
+	for _, d := range []struct {
+		name  string
+		value Duration
+	}{{"hold_max", w.HoldMax}, {"think_max", w.ThinkMax}, {"effect_every", w.EffectEvery}} {
+		if d.value <= 0 || d.value.D() > longest {
+			return fmt.Errorf("workload: %s %s must be more than 0 and at most 720h", d.name, d.value)
+		}
 	}
-	if w.Try > 1000 || w.GiveUp > 1000 || w.Abandon > 1000 || w.Die > 1000 {
-		return errors.New("workload: probabilities are per mille, 0 to 1000")
+	for _, p := range []struct {
+		name  string
+		value uint64
+	}{{"try", w.Try}, {"give_up", w.GiveUp}, {"abandon", w.Abandon}, {"die", w.Die}} {
+		if p.value > 1000 {
+			return fmt.Errorf("workload: %s_permille %d must be between 0 and 1000", p.name, p.value)
+		}
 	}
 	return nil
 }
