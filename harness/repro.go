@@ -76,6 +76,9 @@ type Shown struct {
 // small, and tells its interleaving.
 func (r Repro) Simulate(ctx context.Context) (*Shown, error) {
 	for seed := uint64(1); seed <= 500; seed++ {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		s := r.Sim
 		s.Seed = seed
 		result, err := simulate(ctx, s, nil)

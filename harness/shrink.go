@@ -27,7 +27,7 @@ func Shrink(ctx context.Context, r *Result) (*Result, error) {
 			return false
 		}
 		again, err := simulate(ctx, s, nil)
-		if err != nil {
+		if err != nil || again.Interrupted {
 			return false
 		}
 		if p, ok := again.Verdict.Property(broken); !ok || p.Verdict != linearizability.Violation {

@@ -79,26 +79,52 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	if err := r.populate(w); err != nil {
 		return nil, nil, err
 	}
-	if err := w.Run(s.healAt()); err != nil {
+	if err := runTo(ctx, w, s.healAt()); err != nil {
 		return nil, nil, err
 	}
 	w.Heal()
-	if err := w.Run(s.end()); err != nil {
+	if err := runTo(ctx, w, s.end()); err != nil {
 		return nil, nil, err
 	}
 	r.rec.closed = true
 	b.history = r.rec.history
-	result := &Result{Scenario: s, Server: "simulated", Params: r.params(s.end()), History: r.rec.history, TraceHash: w.Hash()}
+	result := &Result{Scenario: s, Server: "simulated", Params: r.params(w.Now()), History: r.rec.history, TraceHash: w.Hash()}
 	counters := w.Counters()
+	if w.Now() < s.end() {
+		result.cutShort()
+		ctx = context.WithoutCancel(ctx)
+	}
 	result.judge(ctx, &b.checker)
 	result.Counters = Counters{
 		StoreOps: int64(counters.StoreOps), Events: int64(counters.Events), Indefinite: int64(counters.Indefinite),
-		Virtual: s.end(), Wall: wallClock() - started,
+		Virtual: w.Now(), Wall: wallClock() - started,
 	}
 	if r.ops != nil {
 		return result, r.ops.ops, nil
 	}
 	return result, nil, nil
+}
+
+// glance is how much true time passes between two looks at the context: some
+// milliseconds of work.
+const glance = 5 * time.Minute
+
+// runTo lets the world run, and stops early once ctx ends. Where it looks makes
+// no difference to what happens.
+func runTo(ctx context.Context, w *sim.World, end time.Duration) error {
+	for w.Now() < end && ctx.Err() == nil {
+		if err := w.Run(min(w.Now()+glance, end)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cutShort marks a run that was interrupted. The hash of a part is no hash of
+// the scenario.
+func (r *Result) cutShort() {
+	r.Interrupted, r.TraceHash = true, 0
+	r.Params.HealAt = min(r.Params.HealAt, r.Params.End)
 }
 
 // populate starts a client on each node, and again after each crash.
