@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,4 +129,26 @@ func simulated(t testing.TB, s Scenario) *Result {
 		t.Fatalf("%v\n%s", err, pasteLine(s))
 	}
 	return r
+}
+
+// impatient is a context that ends when it has been asked so many times whether
+// it has: an interruption at the same place in each run.
+type impatient struct {
+	context.Context
+	cancel context.CancelFunc
+	left   atomic.Int64
+}
+
+func (c *impatient) Err() error {
+	if c.left.Add(-1) < 0 {
+		c.cancel()
+	}
+	return c.Context.Err()
+}
+
+func contextThatEndsAfter(t testing.TB, asked int64) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(t.Context())
+	c := &impatient{Context: ctx, cancel: cancel}
+	c.left.Store(asked)
+	return c, cancel
 }
