@@ -32,7 +32,7 @@ type outputFlags struct {
 func (f *outputFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.dir, "out", "", "folder for the run (default runs/SUBJECT-BACKEND-SEED)")
 	fl.StringVar(&f.json, "json", "", "write the result as JSON to this file, - for standard output")
-	fl.StringVar(&f.junit, "junit", "", "write the result as JUnit XML to this file")
+	fl.StringVar(&f.junit, "junit", "", "write the result as JUnit XML to this file, - for standard output")
 }
 
 // output is where the results of one command go. Files are opened before
@@ -43,7 +43,7 @@ type output struct {
 	stderr io.Writer
 	json   io.Writer
 	junit  io.Writer
-	files  []*os.File
+	files  []*resultFile
 	suffix string
 }
 
@@ -53,33 +53,84 @@ func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
 	if f.json == "-" && f.junit == "-" {
 		return nil, errors.New("--json and --junit cannot both be written to standard output")
 	}
-	if f.json == "-" {
-		o.json, o.stdout = o.stdout, o.stderr
-	} else if o.json, err = o.create("--json", f.json); err != nil {
+	if err := checkFolder(f.dir); err != nil {
+		return nil, err
+	}
+	if o.json, err = o.create("--json", f.json); err != nil {
 		return nil, err
 	}
 	if o.junit, err = o.create("--junit", f.junit); err != nil {
 		o.close()
 		return nil, err
 	}
+	if f.json == "-" || f.junit == "-" {
+		o.stdout = o.stderr
+	}
 	return o, nil
 }
 
-func (o *output) create(flag, path string) (io.Writer, error) {
-	if path == "" {
-		return nil, nil
+// checkFolder refuses a folder that could not be made because a file is in its
+// way.
+func checkFolder(dir string) error {
+	for at := dir; at != ""; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		switch {
+		case err == nil && !info.IsDir():
+			return fmt.Errorf("--out: %s cannot be a folder, for %s is a file", dir, at)
+		case err == nil || at == filepath.Dir(at):
+			return nil
+		}
 	}
-	file, err := os.Create(path)
+	return nil
+}
+
+// create opens a file without changing what is in it: until there is a result to
+// write, an older one is worth more.
+func (o *output) create(flag, path string) (io.Writer, error) {
+	switch path {
+	case "":
+		return nil, nil
+	case "-":
+		return o.stdout, nil
+	}
+	_, err := os.Lstat(path)
+	created := errors.Is(err, os.ErrNotExist)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
-	o.files = append(o.files, file)
-	return file, nil
+	f := &resultFile{File: file, created: created}
+	o.files = append(o.files, f)
+	return f, nil
 }
 
+// resultFile is emptied by the first write to it.
+type resultFile struct {
+	*os.File
+	created bool // by us
+	written bool
+}
+
+func (f *resultFile) Write(b []byte) (int, error) {
+	if !f.written {
+		f.written = true
+		// A device or a pipe has nothing to empty.
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			if err := f.Truncate(0); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return f.File.Write(b)
+}
+
+// close takes back the files that nothing was written to.
 func (o *output) close() {
 	for _, f := range o.files {
 		_ = f.Close()
+		if f.created && !f.written {
+			_ = os.Remove(f.Name())
+		}
 	}
 }
 
