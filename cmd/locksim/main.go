@@ -43,6 +43,8 @@ func main() {
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	// The first signal ends what is under way; the second one the process.
+	context.AfterFunc(ctx, stop)
 	root := &cobra.Command{
 		Use:           "locksim",
 		Short:         "Tells whether a distributed lock works",
@@ -58,7 +60,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), shrinkCommand(), reproCommand(), listCommand())
-	return exitCode(root.ExecuteContext(ctx), stderr)
+	return exitCode(ctx, root.ExecuteContext(ctx), stderr)
 }
 
 // knownCommand refuses what is no command, and says what is.
@@ -80,7 +82,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%w; %s takes %s", err, cmd.CommandPath(), strings.Join(names, ", "))
 }
 
-func exitCode(err error, stderr io.Writer) int {
+func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	var v verdictError
 	switch {
 	case err == nil:
@@ -89,9 +91,17 @@ func exitCode(err error, stderr io.Writer) int {
 		return exitViolation
 	case errors.As(err, &v):
 		return exitUnknown
+	case interrupted(ctx, err):
+		fmt.Fprintln(stderr, "locksim: interrupted before there was a result")
+		return exitUnknown
 	}
 	fmt.Fprintln(stderr, "locksim:", strings.ReplaceAll(err.Error(), "\n", "; "))
 	return exitCannotRun
+}
+
+// interrupted tells the end that was asked for from any other error.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
 // conclude turns a verdict into what a command returns.

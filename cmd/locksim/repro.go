@@ -43,6 +43,10 @@ func showRace(cmd *cobra.Command, r harness.Repro, dir string) error {
 		return err
 	}
 	live, err := r.RunLive(cmd.Context())
+	if err != nil && interrupted(cmd.Context(), err) {
+		fmt.Fprintln(w, "\nInterrupted before the race showed on a real server.")
+		return verdictError{linearizability.Violation}
+	}
 	if err != nil {
 		return err
 	}
