@@ -75,6 +75,21 @@ func knownCommand(root *cobra.Command, args []string) error {
 	return fmt.Errorf("unknown command %q; there are %s", args[0], strings.Join(names, ", "))
 }
 
+// takes says which arguments a command has, and refuses any others.
+func takes(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == len(names):
+			return nil
+		case len(args) < len(names):
+			return fmt.Errorf("%s needs %s", cmd.CommandPath(), names[len(args)])
+		case len(names) == 0:
+			return fmt.Errorf("%s takes no argument, but %q was given", cmd.CommandPath(), args[0])
+		}
+		return fmt.Errorf("%s takes %s alone, but %q was given too", cmd.CommandPath(), strings.Join(names, " "), args[len(names)])
+	}
+}
+
 // flagError says which flags there are.
 func flagError(cmd *cobra.Command, err error) error {
 	var names []string

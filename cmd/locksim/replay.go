@@ -19,7 +19,7 @@ func replayCommand() *cobra.Command {
 		Short: "Run a recorded scenario again",
 		Long: "A simulated run is repeated exactly: the trace hash must be the recorded one, or replay says what\n" +
 			"differed and exits 2. A live run is another run of the same scenario.",
-		Args: cobra.ExactArgs(1),
+		Args: takes("DIR|FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error { return replay(cmd, args[0], &o) },
 	}
 	o.register(cmd.Flags())
@@ -45,6 +45,10 @@ func replay(cmd *cobra.Command, path string, o *outputFlags) error {
 	switch {
 	case s.Backend != harness.BackendSim:
 		fmt.Fprintln(w, "a live run has no trace hash; this was another run of the same scenario")
+	case recorded != nil && recorded.Interrupted:
+		fmt.Fprintf(w, "trace hash %016x; the recorded run was interrupted and has none\n", r.TraceHash)
+	case r.Interrupted:
+		fmt.Fprintln(w, "interrupted: there is no trace hash to compare")
 	case recorded == nil:
 		fmt.Fprintf(w, "trace hash %016x\n", r.TraceHash)
 	case recorded.TraceHash == r.TraceHash:
@@ -91,7 +95,7 @@ func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check HISTORY",
 		Short: "Judge a recorded history (a history.jsonl, or a run folder)",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("HISTORY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := args[0]
 			if info, err := os.Stat(path); err == nil && info.IsDir() {

@@ -17,7 +17,7 @@ func reproCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "repro NAME",
 		Short: "Show a known race, simulated and on a real server (locksim list)",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r, err := harness.FindRepro(args[0])
 			if err != nil {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -46,7 +48,7 @@ func runCommand() *cobra.Command {
 		Long: "Without flags: simulate some hundred seeds, then run the same lock against an embedded NATS\n" +
 			"server under clock faults, partitions and latency. With --seed, --seeds, --faults or --scenario:\n" +
 			"the simulator alone. With --backend: that backend alone.",
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()
@@ -106,6 +108,11 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		if !simOnly && !part.Interrupted {
 			live, err := f.live(cmd, out, "nats", "clock-offset,clock-rate,clock-jump,partition,partition-requests,partition-replies,latency,jitter,crash")
 			if err != nil {
+				// What was simulated is told all the same; a violation outweighs.
+				if told := out.finish(parts); errors.As(told, new(verdictError)) {
+					fmt.Fprintln(cmd.ErrOrStderr(), "locksim: the live part:", err)
+					return told
+				}
 				return err
 			}
 			parts = append(parts, live)
@@ -161,6 +168,12 @@ func (f *runFlags) base(backend, faults string) (harness.Scenario, int64, error)
 	if f.clockRate != "" {
 		if rate, err = fault.ParseRate(f.clockRate); err != nil {
 			return harness.Scenario{}, 0, fmt.Errorf("--clock-rate: %w", err)
+		}
+		if rate == 0 {
+			return harness.Scenario{}, 0, fmt.Errorf("--clock-rate is %s and must not be 0", f.clockRate)
+		}
+		if !slices.Contains(kinds, fault.ClockRate) {
+			return harness.Scenario{}, 0, fmt.Errorf("--clock-rate %s needs clock-rate among --faults, which are %s", f.clockRate, faults)
 		}
 	}
 	drift, err := fault.ParseRate(f.drift)

@@ -15,7 +15,7 @@ func shrinkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "shrink DIR|FILE",
 		Short: "Find the smallest scenario that still fails",
-		Args:  cobra.ExactArgs(1),
+		Args:  takes("DIR|FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s, _, err := recording(args[0])
 			if err != nil {
