@@ -17,7 +17,7 @@ type chore struct {
 // Close gives back every lease of the client and waits for its background work.
 // Acquires under way end with ErrClosed; one that has a request on its way may
 // take up to RequestTimeout more, to give back what that may win. The error
-// joins those of the releases.
+// joins those of the releases, except of leases that were lost.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
@@ -45,7 +45,7 @@ func (c *Client) Close(ctx context.Context) error {
 	}
 	var errs []error
 	for _, l := range leases {
-		if err := l.Release(ctx); err != nil && !errors.Is(err, ErrLost) {
+		if err := l.Release(ctx); err != nil && l.lostErr() == nil {
 			errs = append(errs, err)
 		}
 	}
