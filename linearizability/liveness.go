@@ -5,23 +5,31 @@ import (
 	"fmt"
 )
 
-// stall follows one lock after the faults were healed. It is the time for which
-// somebody wants the lock and nobody believes in a grant of it:
+// stall follows one lock after the faults were healed: how long one client has
+// wanted it while nobody believed in a grant of it.
 //
 //	c0 |====|                     believes
 //	c1    |------------------ok   wants
 //	        |<---- stall ---->|
 //
-// A stall goes on from one try to the next unless a whole bound lies between, so
-// that a lock that refuses every try at once is found too.
+// It is one client's demand that counts, for only one that goes on looking can
+// know that a dead holder is dead. A client that is refused at once and tries
+// again goes on looking, unless half a bound lies between two tries.
 type stall struct {
 	believers int
-	wanting   int
-	from      int64 // unset: no stall
-	fromAt    int
-	idle      int64 // since when nobody wants the lock
-	granted   bool  // a wanted grant was seen after the healing
-	wanted    bool
+	// free is since when nobody believes, freeAt the event that made it so.
+	free    int64
+	freeAt  int
+	demands []demand // by client
+	granted bool     // a wanted grant was seen after the healing
+	wanted  bool
+}
+
+// demand is one client's: open acquires, since when, and since when there is none.
+type demand struct {
+	open       int
+	from, idle int64
+	fromAt     int
 }
 
 // longStall is a witness.
@@ -39,9 +47,6 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 	}
 	x := &c.index
 	stalls := make([]stall, len(x.locks))
-	for i := range stalls {
-		stalls[i].from = unset
-	}
 	heal := int64(p.HealAt)
 	crashes := x.crashes
 	for i := range x.h {
@@ -51,7 +56,17 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 			continue
 		case OpCrash:
 			for ; len(crashes) > 0 && crashes[0].event == int32(i); crashes = crashes[1:] {
-				stalls[crashes[0].lock].crash(crashes[0].belief, i, e.At, heal)
+				s := &stalls[crashes[0].lock]
+				if crashes[0].belief {
+					s.disbelieve(i, e.At)
+				} else {
+					s.demand(e.Client).stop(e.At)
+				}
+			}
+			for k := range stalls { // whoever starts anew looks anew
+				if e.Client < len(stalls[k].demands) {
+					stalls[k].demands[e.Client].from = unset
+				}
 			}
 			continue
 		}
@@ -70,63 +85,68 @@ func (x *index) advance(stalls []stall, i int, e *Event, heal, bound int64) *lon
 		// The belief of a grant ends once, at the event that the index has noted.
 		at, _ := x.byGrant.get(e.Grant)
 		if g := &x.grants[at]; g.endAt == int32(i) {
-			s.believers--
-			s.begin(i, e.At, heal)
+			s.disbelieve(i, e.At)
 		}
 		return nil
 	}
-	var found *longStall
-	if e.At >= heal {
-		s.wanted = true
+	d := s.demand(e.Client)
+	if e.Phase == Invoke {
+		d.start(i, e.At, bound)
+		return nil
 	}
-	if s.from != unset && s.wanting > 0 && e.At-s.from > bound {
-		found = &longStall{lock: lock, from: s.from, to: e.At, events: rising([]int{s.fromAt, i})}
+	found := s.long(d, heal, bound, e.At)
+	if found != nil {
+		found.lock, found.events = lock, rising(append(found.events, i))
 	}
-	switch e.Phase {
-	case Invoke:
-		s.want(i, e.At, heal, bound)
-	case Ok:
-		s.wanting--
+	s.wanted = s.wanted || e.At >= heal
+	d.stop(e.At)
+	if e.Phase == Ok {
 		s.believers++
-		s.from = unset
 		s.granted = s.granted || e.At >= heal
-	default:
-		s.unwant(e.At)
 	}
 	return found
 }
 
-// want notes an acquire. Where nobody had wanted the lock for longer than the
-// bound, a stall starts anew: the tries are no longer one demand.
-func (s *stall) want(i int, at, heal, bound int64) {
-	if s.wanting == 0 && s.from != unset && at-s.idle > bound {
-		s.from = unset
+func (s *stall) demand(client int) *demand {
+	for len(s.demands) <= client {
+		s.demands = append(s.demands, demand{from: unset})
 	}
-	s.wanting++
-	s.begin(i, at, heal)
+	return &s.demands[client]
 }
 
-func (s *stall) unwant(at int64) {
-	s.wanting--
-	s.idle = at
+func (d *demand) start(i int, at, bound int64) {
+	if d.open == 0 && (d.from == unset || at-d.idle > bound/2) {
+		d.from, d.fromAt = at, i
+	}
+	d.open++
 }
 
-// crash takes away one belief or one open acquire of a client that died.
-func (s *stall) crash(belief bool, i int, at, heal int64) {
-	if !belief {
-		s.unwant(at)
-		return
-	}
+func (d *demand) stop(at int64) {
+	d.open--
+	d.idle = at
+}
+
+// disbelieve notes the end of a belief.
+func (s *stall) disbelieve(i int, at int64) {
 	s.believers--
-	s.begin(i, at, heal)
+	if s.believers == 0 {
+		s.free, s.freeAt = at, i
+	}
 }
 
-// begin starts a stall if there is one now and none is under way.
-func (s *stall) begin(i int, at, heal int64) {
-	if s.believers > 0 || s.wanting == 0 || s.from != unset {
-		return
+// long returns the stall of an open demand if it is longer than the bound.
+func (s *stall) long(d *demand, heal, bound, now int64) *longStall {
+	if s.believers > 0 || d.open == 0 {
+		return nil
 	}
-	s.from, s.fromAt = max(at, heal), i
+	from, at := d.from, d.fromAt
+	if s.free > from {
+		from, at = s.free, s.freeAt
+	}
+	if from = max(from, heal); now-from <= bound {
+		return nil
+	}
+	return &longStall{from: from, to: now, events: []int{at}}
 }
 
 // livenessOf judges what was still under way when the recording stopped.
@@ -134,18 +154,23 @@ func (x *index) livenessOf(stalls []stall, heal, bound int64) Property {
 	judged, short := 0, int32(-1)
 	for at := range stalls {
 		s := &stalls[at]
-		if s.from != unset && s.wanting > 0 && x.end-s.from > bound {
-			return x.stallProperty(&longStall{lock: int32(at), from: s.from, to: x.end, events: []int{s.fromAt}}, bound)
+		for c := range s.demands {
+			d := &s.demands[c]
+			if found := s.long(d, heal, bound, x.end); found != nil {
+				found.lock = int32(at)
+				return x.stallProperty(found, bound)
+			}
+			s.wanted = s.wanted || d.open > 0
 		}
 		switch {
 		case s.granted:
 			judged++
-		case (s.wanted || s.wanting > 0) && short < 0:
+		case s.wanted && short < 0:
 			short = int32(at)
 		}
 	}
 	switch {
-	case short >= 0:
+	case judged == 0 && short >= 0:
 		return Property{Verdict: Unknown, Lock: x.locks[short].name, Detail: fmt.Sprintf(
 			"lock %s was wanted after %s and not granted, but the run ended at %s, before the bound of %s",
 			x.locks[short].name, seconds(heal), seconds(x.end), seconds(bound))}

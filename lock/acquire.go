@@ -255,8 +255,12 @@ func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 			return nil, a.backOff(ctx)
 		}
 		return nil, nil
-	case Definite(err):
+	case errors.Is(err, ErrRefused):
 		a.open = wasOpen
+		return nil, err
+	case errors.Is(err, ErrUnavailable):
+		// This request was not carried out; a copy of it that the network made may
+		// be. The view stays, and with it the revision that all of them name.
 		return nil, a.failed(ctx, err)
 	}
 	if c.rules.unansweredIs == failure {

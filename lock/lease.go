@@ -414,7 +414,8 @@ func (l *Lease) free(ctx context.Context) error {
 		case errors.Is(err, ErrRefused):
 			return fmt.Errorf("release lock %q: %w", l.name, err)
 		}
-		open = open || !Definite(err)
+		// A request that was refused may have a copy that is not.
+		open = open || !(errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound))
 		now, readErr := freed, error(nil)
 		if now == nil {
 			now, readErr = c.read(ctx, l.name, v)

@@ -31,7 +31,8 @@ type Record struct {
 //   - ErrConflict and ErrNotFound: definite, the write was not applied and
 //     the key was not as named;
 //   - ErrUnavailable: definite, not applied, worth trying again (throttling, a
-//     connection refused before anything was sent);
+//     connection refused before anything was sent); the lock still reckons with
+//     a copy of the request that the network made and the store carries out;
 //   - ErrRefused: definite, not applied, trying again will not help (no
 //     permission, no such table, a key or value the store cannot take);
 //   - any other error: indefinite. The write was applied, or was not, or is
