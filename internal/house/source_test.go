@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -81,10 +82,23 @@ func parse(name, text string) (*source, error) {
 
 var readable = []string{".go", ".md", ".sh", ".yml", ".yaml", ".json", ".mod", ".html", ".css", ".js", ".txt", ".toml", ".py"}
 
-// load reads the module, without nested modules, test data and hidden folders.
+// load returns the files of the module; see read.
 func load(t *testing.T) []*source {
 	t.Helper()
-	const root = "../.."
+	files, err := loaded()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(files, func(s *source) bool { return s.path == "lock/rules.go" }) {
+		t.Fatal("this is not the module's root")
+	}
+	return files
+}
+
+var loaded = sync.OnceValues(func() ([]*source, error) { return read("../..") })
+
+// read reads a module, without nested modules, test data and hidden folders.
+func read(root string) ([]*source, error) {
 	var out []*source
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -112,13 +126,7 @@ func load(t *testing.T) []*source {
 		out = append(out, s)
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.ContainsFunc(out, func(s *source) bool { return s.path == "lock/rules.go" }) {
-		t.Fatal("this is not the module's root")
-	}
-	return out
+	return out, err
 }
 
 // goFiles keeps the files of Go; those that are no tests, unless tests are
