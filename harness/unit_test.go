@@ -209,13 +209,6 @@ func TestASubjectThatFailsIsAnErrorAndNoHang(t *testing.T) {
 				return nil, cause
 			}), nil
 		}, sim.ErrStuck},
-		"never lets time pass": {func(e subjects.Env) (subjects.Locker, error) {
-			return scripted(func(ctx context.Context) (subjects.Lease, error) {
-				for e.Runtime.Sleep(ctx, 0) == nil {
-				}
-				return nil, cause
-			}), nil
-		}, sim.ErrStuck},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := quick(t, subjects.ReferenceName, "none")
