@@ -197,6 +197,9 @@ func TestWaitLimit(t *testing.T) {
 		if !strings.HasPrefix(err.Error(), "wait limit reached: lock ") {
 			t.Errorf("got %q", err)
 		}
+		b.store.taken()
+		time.Sleep(ttl)
+		wantCalls(t, b.store, "nothing was won, so there is nothing to give back")
 	})
 }
 

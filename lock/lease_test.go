@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -312,4 +313,42 @@ func TestReleaseFromWhoWatchesTheContext(t *testing.T) {
 			t.Error(why)
 		}
 	})
+}
+
+// countingRuntime counts the tasks that have not ended.
+type countingRuntime struct {
+	fakeRuntime
+	tasks *atomic.Int64
+}
+
+func (r countingRuntime) Go(f func()) (join func()) {
+	r.tasks.Add(1)
+	return r.fakeRuntime.Go(func() {
+		defer r.tasks.Add(-1)
+		f()
+	})
+}
+
+func TestALossEndsEveryTaskAtOnce(t *testing.T) {
+	for name, lose := range map[string]func(*testing.T, *testStore){
+		"taken over":   func(t *testing.T, s *testStore) { tamper(t, s, heldBy("b-1", 2, 0)) },
+		"silent store": func(_ *testing.T, s *testStore) { s.always(loseRequest) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s, tasks := newStore(memory.New()), &atomic.Int64{}
+				c := newClientOn(t, s, countingRuntime{tasks: tasks}, config("a"))
+				l := mustAcquire(t, c, "k")
+				if n := tasks.Load(); n != 2 {
+					t.Errorf("%d tasks for a lease", n)
+				}
+				lose(t, s)
+				<-l.Context().Done()
+				synctest.Wait()
+				if n := tasks.Load(); n != 0 {
+					t.Errorf("%d tasks after the loss", n)
+				}
+			})
+		})
+	}
 }
