@@ -21,11 +21,13 @@ const (
 )
 
 // many returns n, or factor times n where LOCKPROOF_LONG is set, or less under
-// -short.
+// -short and -race.
 func many(n, factor int) int {
 	switch {
 	case os.Getenv(longVariable) != "":
 		return n * factor
+	case underRace:
+		return max(1, n/20)
 	case testing.Short():
 		return max(1, n/10)
 	}

@@ -19,7 +19,7 @@ import (
 
 func TestTheReferencePassesAllFaults(t *testing.T) {
 	first := firstSeed(t)
-	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "all"), First: first, Seeds: many(400, 50), Workers: 2})
+	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "all"), First: first, Seeds: max(enoughSeeds, many(400, 50)), Workers: 2})
 	if s.Verdict != linearizability.OK {
 		for _, p := range s.Properties {
 			t.Logf("%s: %s: %s", p.Name, p.Verdict, p.Detail)
@@ -69,6 +69,9 @@ func caught(t testing.TB, subject subjects.Subject, first uint64, most int) (aft
 }
 
 func TestEveryBrokenLockIsCaughtByTheChecker(t *testing.T) {
+	if underRace {
+		t.Skip("takes hundreds of simulations, in which there can be no data race; run it without -race")
+	}
 	first := firstSeed(t)
 	for _, subject := range subjects.All() {
 		if subject.Breaks == "" {
@@ -94,7 +97,7 @@ func TestEveryBrokenLockIsCaughtByTheChecker(t *testing.T) {
 func TestClocksBeyondTheAssumptionBreakBeliefsAndFencingHolds(t *testing.T) {
 	first := firstSeed(t)
 	s := sweep(t, Sweep{
-		Base: scenario(t, subjects.ReferenceName, "clock-rate"), First: first, Seeds: max(100, many(300, 10)), ClockRatePPM: 50_000, Workers: 2,
+		Base: scenario(t, subjects.ReferenceName, "clock-rate"), First: first, Seeds: max(20, many(300, 10)), ClockRatePPM: 50_000, Workers: 2,
 	})
 	if p := s.property(t, linearizability.MutualExclusion); p.Verdict != linearizability.Violation {
 		t.Errorf("clocks that are wrong by 5%%: mutual-exclusion is %s: %s", p.Verdict, p.Detail)
@@ -118,7 +121,7 @@ func TestAStoreThatForgetsIsSaidToHaveBrokenItsContract(t *testing.T) {
 	if os.Getenv(longVariable) == "" {
 		first += 40
 	}
-	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "lost-write"), First: first, Seeds: 60, Workers: 2})
+	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "lost-write"), First: first, Seeds: max(20, many(60, 10)), Workers: 2})
 	if s.Verdict != linearizability.Violation || len(s.Failures) == 0 {
 		t.Fatalf("the verdict is %s: a store that forgets writes breaks any lock", s.Verdict)
 	}
@@ -139,7 +142,7 @@ func TestASweepIsTheSameWhateverItsWorkers(t *testing.T) {
 		var sums []*Summary
 		// More workers than seeds: some find nothing left to do.
 		for _, workers := range []int{1, 2, 7, 50} {
-			sums = append(sums, sweep(t, Sweep{Base: quick(t, subject, "all"), First: first, Seeds: 40, Workers: workers}))
+			sums = append(sums, sweep(t, Sweep{Base: quick(t, subject, "all"), First: first, Seeds: max(8, many(40, 1)), Workers: workers}))
 		}
 		for _, s := range sums[1:] {
 			if s.HashOfHashes != sums[0].HashOfHashes {
