@@ -63,7 +63,10 @@ type Scenario struct {
 
 	// Kinds were allowed when Plan was drawn; Plan is what counts.
 	Kinds []fault.Kind `json:"kinds"`
-	Plan  fault.Plan   `json:"plan"`
+	// ClockRatePPM is the rate that was named for every clock-rate fault; 0 if the
+	// plan drew them itself.
+	ClockRatePPM int64      `json:"clock_rate_ppm,omitempty"`
+	Plan         fault.Plan `json:"plan"`
 }
 
 // Workload is what the clients do between faults. Probabilities are per mille.
@@ -251,7 +254,7 @@ func (s Scenario) end() time.Duration {
 // Draw returns s with seed and with a plan drawn from it: of the kinds allowed,
 // clock rates exactly ratePPM if that is not 0.
 func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
-	s.Seed = seed
+	s.Seed, s.ClockRatePPM = seed, ratePPM
 	g := fault.GenerateConfig{
 		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),
 		MaxClockDriftPPM: s.MaxClockDriftPPM, ClockRatePPM: ratePPM,

@@ -6,7 +6,7 @@ import (
 )
 
 // decodeFast reads exactly what encode writes for a lock without queue, data
-// and attributes, which is nearly every record there is, some twenty times
+// and attributes, which is nearly every record there is, some ten times
 // faster than encoding/json. On anything else it says no, and decodeSlow
 // decides. A fuzz test holds the two against each other.
 func decodeFast(value []byte) (*state, bool) {

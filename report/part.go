@@ -147,7 +147,10 @@ func (p Part) failure(r *harness.Result) (Failure, bool) {
 		if property.Verdict != lin.Violation || property.Informational {
 			continue
 		}
-		f := Failure{Seed: r.Scenario.Seed, Property: property.Name, Message: property.Detail, Replay: ReplayLine(r.Scenario)}
+		f := Failure{Seed: r.Scenario.Seed, Property: property.Name, Message: property.Detail}
+		if r.Scenario.Subject != "" { // a history alone does not say how it came about
+			f.Replay = ReplayLine(r.Scenario)
+		}
 		if dir, ok := p.Folders[r.Scenario.Seed]; ok {
 			f.Replay = replayFolderLine(dir)
 		}

@@ -111,6 +111,7 @@ func ReplayLine(s harness.Scenario) string {
 	add(s.TTL != d.TTL, "--ttl", s.TTL.String())
 	add(s.Duration != d.Duration, "--duration", s.Duration.String())
 	words = append(words, "--faults "+shellWord(faultsWord(s.Kinds)))
+	add(s.ClockRatePPM != 0, "--clock-rate", fmt.Sprintf("%+dppm", s.ClockRatePPM))
 	words = append(words, "--seed "+strconv.FormatUint(s.Seed, 10))
 	return strings.Join(words, " ")
 }

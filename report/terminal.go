@@ -246,6 +246,8 @@ func (t *terminal) failures(v *view) {
 		t.wrapped(indent, fmt.Sprintf("seed %d: %s", f.Seed, f.Property))
 		t.wrapped(indent+indent, f.Message)
 		// On a line of its own and never broken: it is there to be pasted.
-		t.line(indent + indent + "replay: " + cleanLine(f.Replay))
+		if f.Replay != "" {
+			t.line(indent + indent + "replay: " + cleanLine(f.Replay))
+		}
 	}
 }

@@ -165,7 +165,7 @@ func (s *ClientStore) Wait(ctx context.Context, key string, after lock.Revision)
 
 func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.Revision, value []byte) (lock.Record, error) {
 	n := s.node
-	t := n.running("a store call", ctx)
+	t := n.running(ctx, "a store call")
 	w := n.w
 	if key == "" {
 		return lock.Record{}, fmt.Errorf("sim: %s: empty key: %w", kind, lock.ErrRefused)

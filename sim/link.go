@@ -188,7 +188,7 @@ func (n *Node) depart(ev *event) {
 // any other that ctx ended meanwhile: f may have run, may run, or (after a
 // crash) never will.
 func (n *Node) RoundTrip(ctx context.Context, f func()) error {
-	t := n.running("RoundTrip", ctx)
+	t := n.running(ctx, "RoundTrip")
 	w := n.w
 	if ctx.Err() != nil {
 		return fmt.Errorf("sim: round trip not begun: %w: %w", lock.ErrUnavailable, context.Cause(ctx))

@@ -85,7 +85,7 @@ func (n *Node) join(t *task, id uint64) {
 		n.dead()
 		return
 	}
-	self := n.running("join", nil)
+	self := n.running(nil, "join")
 	t.joiners = append(t.joiners, self)
 	self.awaiting = t
 	n.w.park(self, nil)
@@ -217,7 +217,7 @@ func (n *Node) wakeSleeper(ev *event) {
 
 // running returns the task that is calling, which must be one of this node and
 // able to block with ctx.
-func (n *Node) running(what string, ctx context.Context) *task {
+func (n *Node) running(ctx context.Context, what string) *task {
 	t := n.w.current
 	if t == nil {
 		panic("sim: " + what + " called outside of a task")

@@ -31,7 +31,7 @@ func (r *Runtime) Now() time.Duration { return r.node.clock.now(r.node.w.now) }
 func (r *Runtime) Sleep(ctx context.Context, d time.Duration) error {
 	n := r.node
 	w := n.w
-	t := n.running("Sleep", ctx)
+	t := n.running(ctx, "Sleep")
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

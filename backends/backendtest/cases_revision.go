@@ -15,7 +15,7 @@ func revisionCases() []Case {
 			Name:      "update-changes-revision",
 			Guarantee: "A write returns a revision that no version of the key had before, the one that Get then returns.",
 			run: func(ctx context.Context, e *env) error {
-				return distinctRevisions(ctx, e, func(round int) string { return strconv.Itoa(round) })
+				return distinctRevisions(ctx, e, strconv.Itoa)
 			},
 		},
 		{

@@ -3,6 +3,7 @@ package live
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -13,7 +14,11 @@ import (
 func TestBytesAndEndsPassBothWays(t *testing.T) {
 	s, p, c := talk(t)
 	big := strings.Repeat("x", 5<<20)
-	go c.says(big)
+	go func() { // ends when all is written; the server hears it
+		if _, err := io.WriteString(c.conn, big+"\n"); err != nil {
+			t.Error(err)
+		}
+	}()
 	s.hears(t, big)
 	c.hears(big)
 	c.says("last words")

@@ -15,9 +15,7 @@ const (
 )
 
 // long may be longer: a file, or a file and a function, and why.
-var long = map[string]string{
-	"lock/lease.go": "the life of a lease in one piece; its release is the part to move out when it grows further",
-}
+var long = map[string]string{}
 
 // checkLength: what does not fit on a screen or two is not read as a whole.
 func checkLength(s *source) []string {

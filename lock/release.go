@@ -1,0 +1,120 @@
+package lock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Release gives the lock back. From the moment it is called the lease is not
+// Valid; the heartbeat is stopped before anything is written. It returns nil
+// when the record is free by this call (even if the lease had run out, as long
+// as nobody had taken over), an ErrLost when it was not ours any more, an
+// ErrUnconfirmed when it may have been either, or, when the store gave no answer
+// until ctx or the lease ended, another error: the lock then is free after TTL
+// at the latest. Calling it again returns nil at once.
+func (l *Lease) Release(ctx context.Context) error {
+	l.mu.Lock()
+	again := l.released
+	l.released = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	if l.c.rules.joinHeartbeat {
+		l.stop()
+		for _, join := range l.joins {
+			join()
+		}
+	}
+	l.cancel(ErrReleased)
+	err := l.free(ctx)
+	l.forget()
+	return err
+}
+
+// free writes the record without us, over and over until it is known how that
+// went or it no longer matters.
+func (l *Lease) free(ctx context.Context) error {
+	c := l.c
+	l.mu.Lock()
+	v, lost := l.v, l.lost
+	until := l.sentAt + c.cfg.TTL
+	l.mu.Unlock()
+	if lost != nil && lost.Reason != LostExpired {
+		return lost
+	}
+	open := false // a write of ours has no answer
+	for failures := 0; ; failures++ {
+		freed, err := c.write(ctx, l.name, v, v.state.without(l.id))
+		switch {
+		case err == nil:
+			c.remember(l.name, freed)
+			l.rebase(freed)
+			return nil
+		case !Definite(err) && c.rules.unansweredIs == success:
+			return nil
+		case errors.Is(err, ErrRefused):
+			return fmt.Errorf("release lock %q: %w", l.name, err)
+		}
+		// A request that was refused may have a copy that is not.
+		open = open || !(errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound))
+		now, readErr := freed, error(nil)
+		if now == nil {
+			now, readErr = c.read(ctx, l.name, v)
+		}
+		if readErr == nil {
+			if standingOf(now.state, l.id, l.token) == standingMine {
+				v = now
+			} else if done, result := l.freed(now, open); done {
+				return result
+			}
+		}
+		if ctx.Err() != nil || c.rt.Now() >= until && failures > 0 {
+			return fmt.Errorf("release lock %q: not confirmed, free after %s at the latest: %w",
+				l.name, c.cfg.TTL, errors.Join(err, readErr, context.Cause(ctx)))
+		}
+		if readErr != nil || failures > 2 {
+			_ = c.rt.Sleep(ctx, between(c.cfg.PollEvery>>max(0, 5-failures), c.rt.Uint64()))
+		}
+	}
+}
+
+// freed judges a record that does not name us, read during a release. open
+// tells that a write of the release has no answer. A record that is free under
+// our own token was freed by us (an SDK that repeats a write meets its own), or
+// by an operator, and nobody was granted it since: the same to the caller.
+func (l *Lease) freed(now *view, open bool) (done bool, err error) {
+	switch standingOf(now.state, l.id, l.token) {
+	case standingFreed:
+		if !open && now.state.token == 0 {
+			return true, l.lose(LostFreed)
+		}
+		l.c.remember(l.name, now)
+		return true, nil
+	case standingReplaced:
+		switch {
+		case !open:
+			return true, l.lose(LostTaken)
+		case l.c.rt.Now() < l.ValidUntil():
+			return true, nil // nobody may take over yet, so it was our write that freed it
+		}
+		return true, fmt.Errorf("release lock %q: %w", l.name, ErrUnconfirmed)
+	}
+	return false, nil
+}
+
+// rebase lets a heartbeat that was not stopped (a mutant's) build on the record
+// that the release wrote.
+func (l *Lease) rebase(v *view) {
+	if l.c.rules.joinHeartbeat {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	held := *v
+	held.state = v.state.withHolder(holder{id: l.id, owner: l.c.cfg.Owner, ttl: l.c.cfg.TTL, beat: l.lastBeat}, l.token)
+	held.seenAt = []time.Duration{l.sentAt}
+	l.v = &held
+}
