@@ -1,0 +1,269 @@
+//go:build linux || darwin || freebsd
+
+package file_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lockproof/lockproof/backends/file"
+	"github.com/lockproof/lockproof/lock"
+)
+
+// A process kills itself before each step of an update and of a deletion.
+func TestCrashAtEachStep(t *testing.T) {
+	for _, c := range []struct{ at, want string }{
+		{"write create 1", "old"}, {"write write 1", "old"}, {"write sync 1", "old"}, {"write rename 1", "old"},
+		{"write sync-dir 1", "new"},
+		{"delete create 1", "old"}, {"delete rename 1", "old"}, {"delete sync-dir 1", "old"}, {"delete unlink 1", "old"},
+		{"delete sync-dir 2", "gone"},
+	} {
+		t.Run(c.at, func(t *testing.T) {
+			dir, ctx := t.TempDir(), t.Context()
+			store := open(t, dir, file.Config{})
+			first, err := store.Put(ctx, "k", []byte("old"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = start(t, "crash "+c.at, dir).wait()
+			if err == nil || err.Error() != "signal: killed" {
+				t.Fatal("the child was to be killed:", err)
+			}
+			record, err := store.Get(ctx, "k")
+			switch {
+			case c.want == "gone":
+				if !errors.Is(err, lock.ErrNotFound) {
+					t.Fatalf("got %+v, %v", record, err)
+				}
+			case err != nil || string(record.Value) != c.want || (c.want == "old") != (record.Revision == first):
+				t.Fatalf("got %+v, %v; revision %s before", record, err, first)
+			}
+			// The lock is free, and a new life of the key has new revisions.
+			if err := store.Remove(ctx, "k"); err != nil {
+				t.Fatal(err)
+			}
+			again := open(t, dir, file.Config{})
+			revision, err := again.CompareAndSwap(ctx, "k", "", nil)
+			if err != nil || number(t, revision) <= number(t, first) || number(t, revision) <= number(t, record.Revision) {
+				t.Fatalf("revision %s after %s and %s, %v", revision, first, record.Revision, err)
+			}
+			if err := again.Delete(ctx, "k", revision); err != nil {
+				t.Fatal(err)
+			}
+			left(t, dir)
+		})
+	}
+}
+
+func number(t *testing.T, revision lock.Revision) uint64 {
+	t.Helper()
+	if revision == "" {
+		return 0
+	}
+	n, err := strconv.ParseUint(string(revision), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// writesTooMuch makes a value grow until it cannot be written, and checks that
+// the last one that was acknowledged is still there.
+func writesTooMuch(ctx context.Context, store *file.Store, want error) error {
+	revision, err := store.CompareAndSwap(ctx, "k", "", nil)
+	if err != nil {
+		return err
+	}
+	var value []byte
+	for {
+		longer := bytes.Repeat([]byte("v"), len(value)+4096)
+		next, err := store.CompareAndSwap(ctx, "k", revision, longer)
+		if err == nil {
+			revision, value = next, longer
+			continue
+		}
+		if len(value) == 0 || !errors.Is(err, want) {
+			return fmt.Errorf("after %d bytes: want %q, got: %w", len(value), want, err)
+		}
+		break
+	}
+	record, err := store.Get(ctx, "k")
+	if err != nil || record.Revision != revision || !bytes.Equal(record.Value, value) {
+		return fmt.Errorf("after the failed write: revision %s, %d bytes, %v", record.Revision, len(record.Value), err)
+	}
+	if revision, err = store.CompareAndSwap(ctx, "k", revision, nil); err != nil {
+		return fmt.Errorf("a small value after the failed write: %w", err)
+	}
+	return store.Delete(ctx, "k", revision)
+}
+
+func childWritesTooMuch(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	limit := syscall.Rlimit{Cur: 64 << 10, Max: 64 << 10}
+	if err := syscall.Setrlimit(rlimitFileSize, &limit); err != nil {
+		return err
+	}
+	store, err := file.Open(dir, file.Config{AllowVolatile: true})
+	if err != nil {
+		return err
+	}
+	return errors.Join(writesTooMuch(context.Background(), store, lock.ErrRefused), store.Close())
+}
+
+func TestFilesThatMayNotGrow(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := start(t, "small-files", dir).wait(); err != nil {
+		t.Fatal(err)
+	}
+	left(t, dir)
+}
+
+func TestFullDisk(t *testing.T) {
+	dir := smallDisk(t, "size=128k")
+	if err := writesTooMuch(t.Context(), open(t, dir, file.Config{}), lock.ErrUnavailable); err != nil {
+		t.Fatal(err)
+	}
+	left(t, dir)
+}
+
+// Without inodes left no temporary file can be made: not by Open either.
+func TestDiskWithoutInodes(t *testing.T) {
+	dir, ctx := smallDisk(t, "nr_inodes=5"), t.Context() // the root, two own files, one record, one temporary
+	store := open(t, dir, file.Config{})
+	if _, err := store.Put(ctx, "one", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Put(ctx, "two", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Put(ctx, "one", nil); !errors.Is(err, lock.ErrUnavailable) {
+		t.Fatal("want ErrUnavailable, got", err)
+	}
+	if _, err := file.Open(dir, file.Config{AllowVolatile: true}); !errors.Is(err, lock.ErrUnavailable) || !strings.Contains(err.Error(), "cannot be written") {
+		t.Fatal("want ErrUnavailable, got", err)
+	}
+}
+
+func TestReadOnlyDisk(t *testing.T) {
+	dir := smallDisk(t, "size=128k")
+	store := open(t, dir, file.Config{})
+	revision, err := store.Put(t.Context(), "k", []byte("old"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	denyWrites(t, dir)
+	if _, err := store.CompareAndSwap(t.Context(), "k", revision, nil); !errors.Is(err, lock.ErrRefused) {
+		t.Error("want ErrRefused, got", err)
+	}
+	if err := store.Delete(t.Context(), "k", revision); !errors.Is(err, lock.ErrRefused) {
+		t.Error("want ErrRefused, got", err)
+	}
+	if record, err := store.Get(t.Context(), "k"); err != nil || record.Revision != revision {
+		t.Error(record, err)
+	}
+}
+
+func BenchmarkCompareAndSwap(b *testing.B) {
+	store := open(b, b.TempDir(), file.Config{})
+	value := bytes.Repeat([]byte("v"), 300)
+	revision, err := store.Put(b.Context(), "k", value)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if revision, err = store.CompareAndSwap(b.Context(), "k", revision, value); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRawReplace is what any durable replacement of a file costs here:
+// write, fsync, rename, fsync of the directory.
+func BenchmarkRawReplace(b *testing.B) {
+	dir := b.TempDir()
+	value := bytes.Repeat([]byte("v"), 300)
+	d, err := os.Open(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer d.Close()
+	for b.Loop() {
+		rawWrite(b, dir+"/temp", os.O_CREATE|os.O_EXCL, value)
+		if err := os.Rename(dir+"/temp", dir+"/k"); err != nil {
+			b.Fatal(err)
+		}
+		if err := d.Sync(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRawOverwrite is the least: write and fsync of one file, which a
+// crash can tear.
+func BenchmarkRawOverwrite(b *testing.B) {
+	path := b.TempDir() + "/k"
+	value := bytes.Repeat([]byte("v"), 300)
+	for b.Loop() {
+		rawWrite(b, path, os.O_CREATE, value)
+	}
+}
+
+func rawWrite(b *testing.B, path string, flags int, value []byte) {
+	f, err := os.OpenFile(path, os.O_WRONLY|flags, 0o600)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := f.Write(value); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Sync(); err != nil {
+		b.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func BenchmarkGet(b *testing.B) {
+	store := open(b, b.TempDir(), file.Config{})
+	if _, err := store.Put(b.Context(), "k", bytes.Repeat([]byte("v"), 300)); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := store.Get(b.Context(), "k"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkHandOff is a write through one Store until a Wait through another
+// returns.
+func BenchmarkHandOff(b *testing.B) {
+	dir := b.TempDir()
+	writer, waiter := open(b, dir, file.Config{}), open(b, dir, file.Config{})
+	revision, err := writer.Put(b.Context(), "k", nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		woken := make(chan error, 1)
+		go func(after lock.Revision) {
+			_, err := waiter.Wait(b.Context(), "k", after)
+			woken <- err
+		}(revision)
+		if revision, err = writer.CompareAndSwap(b.Context(), "k", revision, nil); err != nil {
+			b.Fatal(err)
+		}
+		if err := <-woken; err != nil {
+			b.Fatal(err)
+		}
+	}
+}
