@@ -152,8 +152,8 @@ func TestDiskWithoutInodes(t *testing.T) {
 	}
 }
 
-func TestReadOnlyDisk(t *testing.T) {
-	dir := smallDisk(t, "size=128k")
+func TestDirectoryThatIsNotWritableAnyMore(t *testing.T) {
+	dir := t.TempDir()
 	store := open(t, dir, file.Config{})
 	revision, err := store.Put(t.Context(), "k", []byte("old"))
 	if err != nil {
@@ -168,6 +168,9 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 	if record, err := store.Get(t.Context(), "k"); err != nil || record.Revision != revision {
 		t.Error(record, err)
+	}
+	if _, err := file.Open(dir, file.Config{AllowVolatile: true}); !errors.Is(err, lock.ErrRefused) || !strings.Contains(err.Error(), "cannot be written") {
+		t.Error("want ErrRefused, got", err)
 	}
 }
 

@@ -126,6 +126,7 @@ type Store struct {
 	dir    *os.File    // the directory, to be synced
 	dirID  os.FileInfo // its identity
 	lock   *os.File    // the lock file
+	lockID os.FileInfo // its identity
 	turn   chan struct{}
 	watch  *hub
 

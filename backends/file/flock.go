@@ -2,7 +2,9 @@ package file
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"time"
@@ -76,17 +78,17 @@ func (s *Store) release() error {
 	return nil
 }
 
-// lockInPlace refuses to go on under a lock that nobody else can see, because
-// its file was deleted.
+// lockInPlace refuses to go on under a lock that others cannot see, because its
+// file was deleted or replaced.
 func (s *Store) lockInPlace() error {
-	info, err := s.lock.Stat()
-	if err != nil {
-		return notApplied(err)
+	info, err := s.root.Lstat(lockName)
+	switch {
+	case err == nil && os.SameFile(info, s.lockID):
+		return nil
+	case err == nil || errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %s was deleted, so it excludes nobody; stop all users of the directory, create it as an empty file if it is missing, and open the store again", lock.ErrRefused, s.join(lockName))
 	}
-	if unlinked(info) {
-		return fmt.Errorf("%w: %s was deleted, so it excludes nobody; stop all users of the directory, then open it again", lock.ErrRefused, s.join(lockName))
-	}
-	return nil
+	return notApplied(err)
 }
 
 // inPlace refuses to go on in a directory that is not at its path any more: a

@@ -81,13 +81,11 @@ func (s *Store) openStore() error {
 		return notApplied(err)
 	}
 	kind, name, err := fileSystem(s.dir)
-	switch {
-	case err != nil:
+	if err != nil {
 		return notApplied(err)
-	case kind == network && !s.config.AllowNetwork:
-		return fmt.Errorf("%w: it is on a network or FUSE file system (%s), where locks are not safe; use a directory on a disk of this machine", lock.ErrRefused, name)
-	case kind == volatile && !s.config.AllowVolatile:
-		return fmt.Errorf("%w: it is in memory (%s), so a restart of the machine would forget fencing tokens; use a directory on a disk, or set Config.AllowVolatile in tests", lock.ErrRefused, name)
+	}
+	if err := s.config.allows(kind, name); err != nil {
+		return err
 	}
 	if err := s.openLock(); err != nil {
 		return err
@@ -109,6 +107,17 @@ func (s *Store) openStore() error {
 	return nil
 }
 
+// allows refuses what is not safe on a file system of that name.
+func (c Config) allows(kind storage, name string) error {
+	switch {
+	case kind == network && !c.AllowNetwork:
+		return fmt.Errorf("%w: it is on a network or FUSE file system (%s), where locks are not safe; use a directory on a disk of this machine", lock.ErrRefused, name)
+	case kind == volatile && !c.AllowVolatile:
+		return fmt.Errorf("%w: it is in memory (%s), so a restart of the machine would forget fencing tokens; use a directory on a disk, or set Config.AllowVolatile in tests", lock.ErrRefused, name)
+	}
+	return nil
+}
+
 // openLock opens the lock file, and makes it only where there is no floor, which
 // is to say in a new store. The order matters: whoever finds no floor may make
 // the lock file if nobody else has; whoever finds the floor must find the lock
@@ -127,6 +136,12 @@ func (s *Store) openLock() error {
 		return fmt.Errorf("%w: it cannot be written; all users of the directory must run as the user who owns it: %w", lock.ErrRefused, err)
 	case err != nil:
 		return notApplied(err)
+	}
+	if s.lockID, err = s.lock.Stat(); err != nil {
+		return notApplied(err)
+	}
+	if !s.lockID.Mode().IsRegular() {
+		return fmt.Errorf("%w: %s is no regular file; move it away, with all users of the directory stopped", lock.ErrRefused, s.join(lockName))
 	}
 	return nil
 }

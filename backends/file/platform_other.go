@@ -5,7 +5,6 @@ package file
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"runtime"
 
@@ -21,7 +20,5 @@ func supported() error {
 func tryLockFile(*os.File) (bool, error) { return false, errors.ErrUnsupported }
 
 func unlockFile(*os.File) error { return errors.ErrUnsupported }
-
-func unlinked(fs.FileInfo) bool { return false }
 
 func fileSystem(*os.File) (storage, string, error) { return local, "", errors.ErrUnsupported }

@@ -4,9 +4,7 @@ package file
 
 import (
 	"errors"
-	"io/fs"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -37,10 +35,4 @@ func unlockFile(f *os.File) error {
 			return err
 		}
 	}
-}
-
-// unlinked reports whether an open file has no name any more.
-func unlinked(info fs.FileInfo) bool {
-	stat, ok := info.Sys().(*syscall.Stat_t)
-	return ok && stat.Nlink == 0
 }

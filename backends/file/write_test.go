@@ -168,6 +168,26 @@ func TestLostEventsWakeEverybody(t *testing.T) {
 	}
 }
 
+func TestNetworkFileSystemsAreRefused(t *testing.T) {
+	err := Config{AllowVolatile: true}.allows(network, "NFS")
+	if !errors.Is(err, lock.ErrRefused) || !strings.Contains(err.Error(), "NFS") {
+		t.Error(err)
+	}
+	if err := (Config{AllowNetwork: true}).allows(network, "NFS"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWithoutWatcherWaitsPoll(t *testing.T) {
+	h := newHub(filepath.Join(t.TempDir(), "missing"), false)
+	if h.live() {
+		t.Error("a watcher of nothing")
+	}
+	if err := h.close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestUnsafeFileSystemsAreTold(t *testing.T) {
 	dir, err := os.Open("/proc")
 	if err != nil {
