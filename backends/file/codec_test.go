@@ -68,6 +68,9 @@ func FuzzFileName(f *testing.F) {
 		f.Add(key, key+"x")
 	}
 	f.Fuzz(func(t *testing.T, key, other string) {
+		if key == "" {
+			return // no operation takes it
+		}
 		name := fileName(key)
 		if got := keyOf(t, name, key); got != key {
 			t.Fatalf("%q became %q, which is %q", key, name, got)

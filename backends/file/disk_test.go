@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lockproof/lockproof/backends/file"
 	"github.com/lockproof/lockproof/lock"
@@ -174,65 +176,65 @@ func TestDirectoryThatIsNotWritableAnyMore(t *testing.T) {
 	}
 }
 
+// BenchmarkCompareAndSwap takes turns with what any durable replacement of a
+// file costs here (write, fsync, rename, fsync of the directory) and with the
+// least, which a crash can tear (write and fsync). A disk's pace changes from
+// one second to the next, so only the medians of one run can be compared.
 func BenchmarkCompareAndSwap(b *testing.B) {
-	store := open(b, b.TempDir(), file.Config{})
+	dir, rawDir := b.TempDir(), b.TempDir()
+	store := open(b, dir, file.Config{})
 	value := bytes.Repeat([]byte("v"), 300)
 	revision, err := store.Put(b.Context(), "k", value)
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		if revision, err = store.CompareAndSwap(b.Context(), "k", revision, value); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// BenchmarkRawReplace is what any durable replacement of a file costs here:
-// write, fsync, rename, fsync of the directory.
-func BenchmarkRawReplace(b *testing.B) {
-	dir := b.TempDir()
-	value := bytes.Repeat([]byte("v"), 300)
-	d, err := os.Open(dir)
+	d, err := os.Open(rawDir)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer d.Close()
+	var swaps, replaces, overwrites []time.Duration
 	for b.Loop() {
-		rawWrite(b, dir+"/temp", os.O_CREATE|os.O_EXCL, value)
-		if err := os.Rename(dir+"/temp", dir+"/k"); err != nil {
-			b.Fatal(err)
-		}
-		if err := d.Sync(); err != nil {
-			b.Fatal(err)
-		}
+		swaps = append(swaps, timed(b, func() (err error) {
+			revision, err = store.CompareAndSwap(b.Context(), "k", revision, value)
+			return err
+		}))
+		replaces = append(replaces, timed(b, func() error {
+			if err := rawWrite(rawDir+"/temp", os.O_CREATE|os.O_EXCL, value); err != nil {
+				return err
+			}
+			return errors.Join(os.Rename(rawDir+"/temp", rawDir+"/k"), d.Sync())
+		}))
+		overwrites = append(overwrites, timed(b, func() error { return rawWrite(rawDir+"/o", os.O_CREATE, value) }))
 	}
+	swap, replace, overwrite := median(swaps), median(replaces), median(overwrites)
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(swap*1e6, "µs/cas")
+	b.ReportMetric(swap/replace, "cas/raw-replace")
+	b.ReportMetric(swap/overwrite, "cas/raw-overwrite")
 }
 
-// BenchmarkRawOverwrite is the least: write and fsync of one file, which a
-// crash can tear.
-func BenchmarkRawOverwrite(b *testing.B) {
-	path := b.TempDir() + "/k"
-	value := bytes.Repeat([]byte("v"), 300)
-	for b.Loop() {
-		rawWrite(b, path, os.O_CREATE, value)
+func timed(b *testing.B, f func() error) time.Duration {
+	began := time.Now()
+	if err := f(); err != nil {
+		b.Fatal(err)
 	}
+	return time.Since(began)
 }
 
-func rawWrite(b *testing.B, path string, flags int, value []byte) {
+// median is in seconds.
+func median(all []time.Duration) float64 {
+	slices.Sort(all)
+	return all[len(all)/2].Seconds()
+}
+
+func rawWrite(path string, flags int, value []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|flags, 0o600)
 	if err != nil {
-		b.Fatal(err)
+		return err
 	}
-	if _, err := f.Write(value); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Sync(); err != nil {
-		b.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		b.Fatal(err)
-	}
+	_, err = f.Write(value)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func BenchmarkGet(b *testing.B) {
@@ -248,7 +250,7 @@ func BenchmarkGet(b *testing.B) {
 }
 
 // BenchmarkHandOff is a write through one Store until a Wait through another
-// returns.
+// returns, by turns with a write that nobody waits for.
 func BenchmarkHandOff(b *testing.B) {
 	dir := b.TempDir()
 	writer, waiter := open(b, dir, file.Config{}), open(b, dir, file.Config{})
@@ -256,17 +258,23 @@ func BenchmarkHandOff(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for b.Loop() {
-		woken := make(chan error, 1)
-		go func(after lock.Revision) {
-			_, err := waiter.Wait(b.Context(), "k", after)
-			woken <- err
-		}(revision)
-		if revision, err = writer.CompareAndSwap(b.Context(), "k", revision, nil); err != nil {
-			b.Fatal(err)
-		}
-		if err := <-woken; err != nil {
-			b.Fatal(err)
-		}
+	write := func() (err error) {
+		revision, err = writer.CompareAndSwap(b.Context(), "k", revision, nil)
+		return err
 	}
+	var handOffs, writes []time.Duration
+	for b.Loop() {
+		writes = append(writes, timed(b, write))
+		handOffs = append(handOffs, timed(b, func() error {
+			woken := make(chan error, 1)
+			go func(after lock.Revision) {
+				_, err := waiter.Wait(b.Context(), "k", after)
+				woken <- err
+			}(revision)
+			return errors.Join(write(), <-woken)
+		}))
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(handOffs)*1e6, "µs/hand-off")
+	b.ReportMetric(median(handOffs)/median(writes), "hand-off/cas")
 }
