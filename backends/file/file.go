@@ -33,7 +33,7 @@
 // that instant, the write may be gone, and with it everybody who saw it.
 //
 // Waiting for the flock is not fair, and all keys of a directory share it: their
-// writes take turns, at two fsyncs each, and three or more for a deletion. A
+// writes take turns, at two fsyncs each, and up to three for a deletion. A
 // process that is stopped in the middle of a write holds up the others until it
 // goes on or dies.
 //
