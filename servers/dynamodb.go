@@ -88,9 +88,10 @@ func StartDynamoDB(ctx context.Context, config DynamoDBConfig) (*DynamoDB, error
 		d.Stop()
 		return nil, fmt.Errorf("servers: DynamoDB Local did not start: %w", err)
 	}
-	// It has its directory open and puts nothing there: removed while it is
-	// empty, it is not left behind when this process is killed.
-	_ = os.Remove(d.dir)
+	// All that it has there is a copy of its native library, which is loaded by
+	// now. Removed at once, the directory is not left behind when this process
+	// is killed. Where a system does not allow that, Stop does it.
+	_ = os.RemoveAll(d.dir)
 	return d, nil
 }
 
