@@ -273,8 +273,8 @@ func TestTheLimitOfARowIsTheServers(t *testing.T) {
 	}
 }
 
-// The client of the test retries three times; the Store must not.
-func TestAMissingTableIsRefusedAtOnce(t *testing.T) {
+// A table can go away after it was opened.
+func TestCallsToAMissingTableAreRefused(t *testing.T) {
 	client := connect(t, "")
 	store := open(t, client, dynamodb.Config{Table: "there-is-none", Unchecked: true})
 	_, getErr := store.Get(t.Context(), "k")
