@@ -231,17 +231,21 @@ func (l *Lease) Renew(ctx context.Context) error {
 }
 
 func (l *Lease) renew(ctx context.Context) error {
+	first := uint64(0) // the first beat of this call
 	for {
 		beat, base, err := l.nextBeat()
 		if err != nil {
 			return err
+		}
+		if first == 0 {
+			first = beat
 		}
 		v, err := l.c.write(ctx, l.name, base, base.state.withBeat(l.id, beat))
 		switch {
 		case err == nil:
 			return l.adopt(v)
 		case errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound):
-			l.settle(beat)
+			// It may be our own write that stands in the way, repeated by an SDK.
 		case Definite(err):
 			l.settle(beat)
 			return fmt.Errorf("renew lock %q: %w", l.name, err)
@@ -256,7 +260,7 @@ func (l *Lease) renew(ctx context.Context) error {
 				return fmt.Errorf("renew lock %q: %w", l.name, err)
 			}
 		}
-		if renewed, err := l.take(v, base); err != nil || renewed {
+		if renewed, err := l.take(v, base, first); err != nil || renewed {
 			return err
 		}
 	}
@@ -300,10 +304,12 @@ func (l *Lease) settle(beat uint64) {
 }
 
 // take judges a record that was read in the middle of a renewal: an error if it
-// shows the lease gone, renewed if it carries one of our open beats, else
-// there is another try to make on top of it (or, if it is the record that we
-// replaced or an older one, an answer still to come).
-func (l *Lease) take(v, base *view) (renewed bool, err error) {
+// shows the lease gone, renewed if it carries the first beat of this renewal or a
+// later one, else there is another try to make on top of it (or, if it is the
+// record that we replaced or an older one, an answer still to come). The beat of
+// an earlier renewal that landed late counts for the lease from when it was sent,
+// which is less than this call was asked for.
+func (l *Lease) take(v, base *view, first uint64) (renewed bool, err error) {
 	switch standingOf(v.state, l.id, l.token) {
 	case standingFreed:
 		return false, l.lose(LostFreed)
@@ -313,15 +319,10 @@ func (l *Lease) take(v, base *view) (renewed bool, err error) {
 		return false, fmt.Errorf("renew lock %q: the store answered with an old record", l.name)
 	}
 	h, _ := v.state.find(l.id)
-	l.mu.Lock()
-	before := l.sentAt
-	l.mu.Unlock()
 	if err := l.adopt(v); err != nil {
 		return false, err
 	}
-	l.mu.Lock()
-	renewed = l.sentAt > before
-	l.mu.Unlock()
+	renewed = h.beat >= first
 	if !renewed && v.rev == base.rev {
 		return false, fmt.Errorf("renew lock %q: beat %d is not confirmed yet", l.name, h.beat+1)
 	}
