@@ -85,7 +85,7 @@ func StartDynamoDB(ctx context.Context, config DynamoDBConfig) (*DynamoDB, error
 		return nil, err
 	}
 	if err := d.waitReady(ctx); err != nil {
-		d.Stop()
+		_ = d.Stop()
 		return nil, fmt.Errorf("servers: DynamoDB Local did not start: %w", err)
 	}
 	// All that it has there is a copy of its native library, which is loaded by

@@ -85,7 +85,7 @@ func (n *Node) join(t *task, id uint64) {
 		n.dead()
 		return
 	}
-	self := n.running(nil, "join")
+	self := n.running(context.Background(), "join")
 	t.joiners = append(t.joiners, self)
 	self.awaiting = t
 	n.w.park(self, nil)

@@ -30,11 +30,11 @@ const patience = 30 * time.Second
 // shared is the server of all tests, and why there is none.
 var (
 	shared    *servers.DynamoDB
-	sharedErr error
+	errShared error
 )
 
 func TestMain(m *testing.M) {
-	shared, sharedErr = servers.StartDynamoDB(context.Background(), servers.DynamoDBConfig{})
+	shared, errShared = servers.StartDynamoDB(context.Background(), servers.DynamoDBConfig{})
 	code := m.Run()
 	if shared != nil {
 		if err := shared.Stop(); err != nil {
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 // address via if that is not empty.
 func connect(t testing.TB, via string) *sdk.Client {
 	t.Helper()
-	require.Server(t, "dynamodb", sharedErr)
+	require.Server(t, "dynamodb", errShared)
 	client, closeIdle := shared.Connect(via)
 	t.Cleanup(closeIdle)
 	return client

@@ -137,7 +137,7 @@ func TestBadInput(t *testing.T) {
 		{said("run", "--clients", "300"), said("300", "1 and 256")},
 		{said("run", "--locks", "0"), said("--locks", "0", "at least 1")},
 		{said("run", "--locks", "5000"), said("5000", "1 and 1024")},
-		{said("run", "--subject", "referense"), said("referense", "reference", "natslock")},
+		{said("run", "--subject", "natslok"), said("natslok", "reference", "natslock")},
 		{said("run", "--backend", "natz"), said("natz", "sim", "memory", "nats")},
 		{said("run", "--faults", "clok-rate"), said("clok-rate", `did you mean "clock-rate"?`, "partition")},
 		{said("run", "--faults", ""), said(`""`, "accepted")},
