@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -167,9 +166,9 @@ func TestADefiniteCauseDoesNotMakeAWriteDefinite(t *testing.T) {
 
 func TestACauseIsPassedOn(t *testing.T) {
 	slow := errors.New("too slow")
-	ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, slow)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
 	f := &transport{answer: func(r *http.Request) (*http.Response, error) {
+		cancel(slow)
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}}
