@@ -33,11 +33,37 @@ type liveRun struct {
 	started time.Time
 	slots   []*slot
 	// background is the restarts under way, and the watch of lateness.
-	background sync.WaitGroup
+	background tasks
 	late       atomic.Int64 // by how much a goroutine was woken too late, at worst
 
 	ctx  context.Context // ends with the run
 	stop context.CancelCauseFunc
+}
+
+// tasks is a sync.WaitGroup that may be asked to start a task while somebody
+// waits: it then starts none. A client may die in the very moment in which the
+// run is wound down.
+type tasks struct {
+	mu    sync.Mutex
+	over  bool
+	group sync.WaitGroup
+}
+
+// Go starts f, unless wait was called.
+func (t *tasks) Go(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.over {
+		t.group.Go(f)
+	}
+}
+
+// wait returns when all that was started is done; nothing is started any more.
+func (t *tasks) wait() {
+	t.mu.Lock()
+	t.over = true
+	t.mu.Unlock()
+	t.group.Wait()
 }
 
 // slot is a client's place: what outlives a crash of its process.
@@ -274,7 +300,7 @@ func (s *slot) restart() {
 // windDown ends every client and waits for all that they started.
 func (l *liveRun) windDown() error {
 	l.stop(errors.New("the run is over"))
-	l.background.Wait()
+	l.background.wait()
 	ctx, cancel := context.WithTimeout(context.Background(), windDown)
 	defer cancel()
 	var errs []error
