@@ -87,8 +87,11 @@ type incarnation struct {
 	runtime *live.Runtime
 	store   *live.Store
 	hangUp  func()
-	client  *client
 	done    chan struct{} // closed when the loop has returned
+
+	mu     sync.Mutex
+	client *client // nil before it was started
+	ended  bool    // a process that crashed before it was started never is
 }
 
 // runLive runs a scenario against a real server.
@@ -240,9 +243,16 @@ func (s *slot) start() error {
 	s.mu.Lock()
 	in := s.current
 	s.mu.Unlock()
+	if in == nil {
+		return nil
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.ended {
+		return nil
+	}
 	c, err := s.run.start(s.index, in)
 	if err != nil {
-		close(in.done)
 		return err
 	}
 	in.client = c
@@ -269,8 +279,12 @@ func (s *slot) crash() {
 }
 
 func (in *incarnation) end(crashed bool) {
-	if crashed && in.client != nil {
-		in.client.crash()
+	in.mu.Lock()
+	in.ended = true
+	c := in.client
+	in.mu.Unlock()
+	if crashed && c != nil {
+		c.crash()
 	}
 	in.runtime.Kill(live.ErrKilled)
 	in.store.Kill(live.ErrKilled)
@@ -321,7 +335,10 @@ func (l *liveRun) windDown() error {
 }
 
 func (in *incarnation) wait(ctx context.Context) error {
-	if in.client != nil {
+	in.mu.Lock()
+	started := in.client != nil
+	in.mu.Unlock()
+	if started {
 		select {
 		case <-in.done:
 		case <-ctx.Done():
