@@ -152,12 +152,9 @@ func startFirestoreLocal(ctx context.Context, java string, install firestoreInst
 // firestoreAddress returns the loopback address with the port, or with one that
 // is free at the moment.
 func firestoreAddress(port int) (string, error) {
-	if err := portFree(port); err != nil {
-		return "", err
-	}
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return "", fmt.Errorf("no port on 127.0.0.1: %w", err)
+		return "", fmt.Errorf("port %d on 127.0.0.1 is not free: %w; stop what holds it, or set Port 0 for a free one", port, err)
 	}
 	return listener.Addr().String(), listener.Close()
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 	gocloud "gocloud.dev/docstore"
 	awsdynamodb "gocloud.dev/docstore/awsdynamodb/v2"
 	"gocloud.dev/docstore/memdocstore"
@@ -78,13 +77,6 @@ func TestReadsThatMayBeStaleAreRefused(t *testing.T) {
 	open(t, coll, docstore.Config{ConsistentReads: true})
 }
 
-type beforeSerialization func(input any)
-
-func (f beforeSerialization) BeforeSerialization(_ context.Context, in *smithyhttp.InterceptorContext) error {
-	f(in.Input)
-	return nil
-}
-
 // What is sent decides.
 func TestDynamoDBReadsAreConsistent(t *testing.T) {
 	table := makeTable(t, "")
@@ -92,13 +84,14 @@ func TestDynamoDBReadsAreConsistent(t *testing.T) {
 	t.Cleanup(closeIdle)
 	var reads, strong atomic.Int64
 	client = sdk.New(client.Options(), func(o *sdk.Options) {
-		o.Interceptors.AddBeforeSerialization(beforeSerialization(func(input any) {
+		o.Interceptors.AddBeforeSerialization(refusing(func(input any) error {
 			if in, ok := input.(*sdk.BatchGetItemInput); ok {
 				reads.Add(1)
 				if keys := in.RequestItems[table]; keys.ConsistentRead != nil && *keys.ConsistentRead {
 					strong.Add(1)
 				}
 			}
+			return nil
 		}))
 	})
 	coll, err := awsdynamodb.OpenCollection(client, table, "ID", "", nil)
