@@ -149,8 +149,8 @@ type Store struct {
 }
 
 // Open returns a Store on a collection, once it has tried it out: it writes a
-// document whose key begins with "lockproof-open-" and removes it again. What
-// makes a collection unfit is lock.ErrRefused and names the remedy; other errors
+// document whose key begins with "lockproof-open-" and removes it again, with
+// about 15 requests in all. What makes a collection unfit is lock.ErrRefused and names the remedy; other errors
 // are those of the requests, which ctx bounds (5 seconds if it has no deadline).
 func Open(ctx context.Context, coll *docstore.Collection, config Config) (*Store, error) {
 	config = config.withDefaults()
