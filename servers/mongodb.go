@@ -222,11 +222,17 @@ func (m *MongoDB) answersAt(ctx context.Context, o *options.ClientOptions) error
 	if m.own == "" {
 		return nil
 	}
-	var hello struct{ Primary, SetName, Msg string }
+	var hello struct {
+		Primary string `bson:"primary"`
+		SetName string `bson:"setName"`
+		Msg     string `bson:"msg"`
+	}
 	if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
 		return err
 	}
-	var build struct{ Version string }
+	var build struct {
+		Version string `bson:"version"`
+	}
 	if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&build); err != nil {
 		return err
 	}
