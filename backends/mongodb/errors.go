@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -191,7 +192,13 @@ func answered(err error) bool {
 
 // withCause says why a context ended, where the driver only says that it did.
 // The cause's own class is hidden: it is not about this request.
+//
+// The driver gives its sockets the context's deadline, and they may be quicker
+// than the context by the time that a timer takes.
 func withCause(ctx context.Context, err error) error {
+	if deadline, has := ctx.Deadline(); has && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
 	if ctx.Err() == nil {
 		return err
 	}
