@@ -9,11 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
-	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
@@ -95,15 +93,6 @@ func StartMongoDB(ctx context.Context, config MongoDBConfig) (*MongoDB, error) {
 		return useMongoDB(ctx, config, uri)
 	}
 	return startMongoJava(ctx, config)
-}
-
-// useMongoDB checks that the user's own server answers.
-func useMongoDB(ctx context.Context, config MongoDBConfig, uri string) (*MongoDB, error) {
-	m := &MongoDB{config: config, own: uri}
-	if err := m.answers(ctx); err != nil {
-		return nil, fmt.Errorf("servers: MongoDB, which %s names: %w", mongoDBURIVariable, err)
-	}
-	return m, nil
 }
 
 func startMongoJava(ctx context.Context, config MongoDBConfig) (*MongoDB, error) {
@@ -189,7 +178,7 @@ func (m *MongoDB) waitReady(ctx context.Context) error {
 				return fmt.Errorf("it listens on %q: %w", said, err)
 			}
 			m.port = port
-			return m.answersAt(ctx, localClientOptions(m.port, ""))
+			return pinged(ctx, localClientOptions(m.port, ""), nil)
 		}
 		if err := m.local.ended(); err != nil {
 			return err
@@ -200,55 +189,6 @@ func (m *MongoDB) waitReady(ctx context.Context) error {
 			return fmt.Errorf("%w; it said:\n%s", context.Cause(ctx), m.local.out)
 		}
 	}
-}
-
-// answers asks the user's own server who it is.
-func (m *MongoDB) answers(ctx context.Context) error {
-	return m.answersAt(ctx, options.Client().ApplyURI(m.own))
-}
-
-func (m *MongoDB) answersAt(ctx context.Context, o *options.ClientOptions) error {
-	if err := o.Validate(); err != nil {
-		return err
-	}
-	client, err := mongo.Connect(o)
-	if err != nil {
-		return err
-	}
-	defer disconnect(client)
-	if err := client.Ping(ctx, nil); err != nil {
-		return fmt.Errorf("%s: %w", strings.Join(o.Hosts, ","), err)
-	}
-	if m.own == "" {
-		return nil
-	}
-	var hello struct {
-		Primary string `bson:"primary"`
-		SetName string `bson:"setName"`
-		Msg     string `bson:"msg"`
-	}
-	if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "hello", Value: 1}}).Decode(&hello); err != nil {
-		return err
-	}
-	var build struct {
-		Version string `bson:"version"`
-	}
-	if err := client.Database("admin").RunCommand(ctx, bson.D{{Key: "buildInfo", Value: 1}}).Decode(&build); err != nil {
-		return err
-	}
-	m.address = hello.Primary
-	if m.address == "" {
-		m.address = o.Hosts[0]
-	}
-	kind := "standalone"
-	switch {
-	case hello.Msg == "isdbgrid":
-		kind = "sharded"
-	case hello.SetName != "":
-		kind = "replica set " + hello.SetName
-	}
-	m.describe = fmt.Sprintf("MongoDB %s (%s) at %s", build.Version, kind, m.address)
-	return nil
 }
 
 // Address is host:port of the server, for a proxy; of the primary where it is a
@@ -285,29 +225,6 @@ func (m *MongoDB) URI(via string) string {
 		return m.own
 	}
 	return uriVia(m.own, via)
-}
-
-// uriVia puts via in the place of the hosts of a URI.
-func uriVia(uri, via string) string {
-	scheme, rest, _ := strings.Cut(uri, "://")
-	hosts, query, _ := strings.Cut(rest, "?")
-	hosts, database, _ := strings.Cut(hosts, "/")
-	user := ""
-	if i := strings.LastIndex(hosts, "@"); i >= 0 {
-		user = hosts[:i+1]
-	}
-	kept := []string{"directConnection=true"}
-	if scheme == "mongodb+srv" && !strings.Contains(query, "tls=") && !strings.Contains(query, "ssl=") {
-		kept = append(kept, "tls=true") // what the scheme implies
-	}
-	for option := range strings.SplitSeq(query, "&") {
-		name, _, _ := strings.Cut(option, "=")
-		if name == "" || strings.EqualFold(name, "directConnection") || strings.HasPrefix(strings.ToLower(name), "srv") {
-			continue
-		}
-		kept = append(kept, option)
-	}
-	return "mongodb://" + user + via + "/" + database + "?" + strings.Join(kept, "&")
 }
 
 // Connect returns a client with connections of its own, and what closes them.

@@ -189,10 +189,30 @@ func TestMongoDBConfigIsValidated(t *testing.T) {
 
 func TestMongoDBURIIsUsedAndLeftAlone(t *testing.T) {
 	local := startMongo(t)
-	t.Setenv("MONGODB_URI", "mongodb://"+local.Address())
-	_, err := servers.StartMongoDB(t.Context(), servers.MongoDBConfig{})
-	if err == nil || !strings.Contains(err.Error(), "MONGODB_URI") || !strings.Contains(err.Error(), "hello") {
-		t.Errorf("a server that does not know the command hello: %v", err)
+	uri := "mongodb://" + local.Address() + "/?appName=x"
+	t.Setenv("MONGODB_URI", uri)
+	srv, err := servers.StartMongoDB(t.Context(), servers.MongoDBConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if srv.Local() || srv.Address() != local.Address() || srv.URI("") != uri || !strings.Contains(srv.Describe(), "standalone") {
+		t.Errorf("local %v, address %s, URI %s, described as %q", srv.Local(), srv.Address(), srv.URI(""), srv.Describe())
+	}
+	for _, via := range []string{"", local.Address()} {
+		client, closeAll, err := srv.Connect(via)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := client.Ping(t.Context(), nil); err != nil {
+			t.Errorf("via %q: %v", via, err)
+		}
+		closeAll()
+	}
+	if err := srv.Shutdown(); err == nil {
+		t.Error("it was shut down")
+	}
+	if err := errors.Join(srv.Start(t.Context()), srv.Stop(), connectMongo(t, local).Ping(t.Context(), nil)); err != nil {
+		t.Error("after Stop:", err)
 	}
 }
 
