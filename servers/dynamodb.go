@@ -100,7 +100,7 @@ func startDynamoDBLocal(config DynamoDBConfig) (*DynamoDB, error) {
 	if err != nil {
 		return nil, err
 	}
-	java, err := findJava()
+	java, err := dynamoDBRelease().findJava()
 	if err != nil {
 		return nil, err
 	}
