@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on, on the loopback interface")
 	flag.Parse()
 	ctx, cancel := context.WithCancel(context.Background())
+	signal.Ignore(os.Interrupt) // a terminal sends it to all; the parent decides
 	var tidy atomic.Bool
 	go func() {
 		said, _ := bufio.NewReader(os.Stdin).ReadString('\n')
