@@ -185,3 +185,44 @@ func readLease(t *testing.T, client raw, namespace, name string) lease {
 	}
 	return l
 }
+
+// configMaps is a kind of object that anybody may change.
+func configMaps(namespace, name string) kubernetes.AnnotationConfig {
+	return kubernetes.AnnotationConfig{
+		Resource:  schema.GroupVersionResource{Version: "v1", Resource: "configmaps"},
+		Namespace: namespace, Name: name,
+	}
+}
+
+func configMapPath(namespace, name string) string {
+	return "/api/v1/namespaces/" + namespace + "/configmaps/" + name
+}
+
+func makeConfigMap(t testing.TB, client raw, namespace, name string) {
+	t.Helper()
+	client.must(http.MethodPost, "/api/v1/namespaces/"+namespace+"/configmaps", typeJSON,
+		fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q}}`, name))
+}
+
+func openAnnotations(t testing.TB, config *rest.Config, options kubernetes.AnnotationConfig) *kubernetes.Store {
+	t.Helper()
+	store, err := kubernetes.OpenAnnotations(t.Context(), config, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	return store
+}
+
+// freshAnnotations makes an object for the test and opens it.
+func freshAnnotations(t testing.TB) (*kubernetes.Store, kubernetes.AnnotationConfig) {
+	t.Helper()
+	options := configMaps(freshNamespace(t, server(t)), "locks")
+	makeConfigMap(t, rawClient(t, shared.RESTConfig("")), options.Namespace, options.Name)
+	return openAnnotations(t, shared.RESTConfig(""), options), options
+}
+
+func TestAnnotationsKeepTheContract(t *testing.T) {
+	store, options := freshAnnotations(t)
+	keepsTheContract(t, store, openAnnotations(t, shared.RESTConfig(""), options))
+}
