@@ -73,6 +73,9 @@ func (i image) startContainer(ctx context.Context, hostPort int) (*runningContai
 		if c.input != nil && ctx.Err() == nil {
 			c.lastWords()
 		}
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		said := c.out.String()
 		_ = c.stop()
 		switch {
@@ -116,7 +119,7 @@ func (c *runningContainer) start(ctx context.Context, hostPort int) error {
 			ExposedPorts: []string{c.image.exposed()},
 			Tmpfs:        memory,
 			Labels:       map[string]string{containerLabel: c.image.server},
-			WaitingFor:   c.image.ready(),
+			WaitingFor:   readiness{c.image.ready(), c.drained},
 			ConfigModifier: func(config *container.Config) {
 				config.OpenStdin, config.StdinOnce, config.AttachStdin = true, true, true
 			},

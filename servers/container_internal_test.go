@@ -2,6 +2,7 @@ package servers
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
+	"github.com/testcontainers/testcontainers-go"
 	"go.uber.org/goleak"
 
 	"github.com/lockproof/lockproof/internal/require"
@@ -68,10 +70,11 @@ func TestNoEngineIsMissing(t *testing.T) {
 			if !errors.As(err, &missing) || missing.Server != "dynamodb" || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("want one line of a MissingError with %q, got %v", c.says, err)
 			}
-			if err := GetImage(t.Context(), "dynamodb", nil); !isMissing(err) {
-				t.Errorf("want a MissingError, got %v", err)
-			}
 		})
+	}
+	t.Setenv("LOCKPROOF_DOCKER", "off")
+	if err := GetImage(t.Context(), "dynamodb", nil); !isMissing(err) {
+		t.Errorf("want a MissingError, got %v", err)
 	}
 }
 
@@ -90,6 +93,7 @@ func TestImageThatNobodyKnowsIsSaid(t *testing.T) {
 
 func TestEngineOnAnotherMachineIsNotUsed(t *testing.T) {
 	for host, want := range map[string]bool{
+		"unix:///var/run/docker.sock": true, "npipe:////./pipe/docker_engine": true,
 		"tcp://localhost:2375": true, "tcp://127.0.0.1:2375": true, "tcp://[::1]:2375": true,
 		"tcp://docker:2375": false, "tcp://10.0.0.1:2376": false, "ssh://me@there": false, "%": false,
 	} {
@@ -146,6 +150,31 @@ func TestContainerIsOnLoopbackAndIsRemoved(t *testing.T) {
 	if conn, err := net.Dial("tcp", c.address); err == nil {
 		conn.Close()
 		t.Error("something still listens at " + c.address)
+	}
+}
+
+// Which of them run depends on what the engine has: `docker compose
+// -f docker/compose.yml pull` gets them all.
+func TestEachImageStarts(t *testing.T) {
+	testEngine(t)
+	for _, i := range images() {
+		t.Run(i.server, func(t *testing.T) {
+			c, err := i.startContainer(t.Context(), 0)
+			if isMissing(err) {
+				t.Skip(err)
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := net.Dial("tcp", c.address)
+			if err != nil {
+				t.Error(err)
+			} else {
+				conn.Close()
+			}
+			if err := c.stop(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
@@ -210,10 +239,51 @@ func TestContainerThatEndsAtOnceSaysWhy(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	i := dynamoDBImage
 	i.command = []string{"-no-such-option"}
-	_, err := i.startContainer(t.Context(), 0)
-	if err == nil || isMissing(err) || !strings.Contains(err.Error(), "no-such-option") || !strings.Contains(err.Error(), "LOCKPROOF_DOCKER=off") {
-		t.Errorf("want what the server said, and the switch, got %v", err)
+	for _, line := range []string{"", "what it never says"} {
+		if i.readyLine = line; line != "" {
+			i.readyPath = "" // waits for the line instead
+		}
+		_, err := i.startContainer(t.Context(), 0)
+		if !errors.Is(err, errContainerEnded) || !strings.Contains(err.Error(), "no-such-option") || !strings.Contains(err.Error(), "LOCKPROOF_DOCKER=off") {
+			t.Errorf("want what the server said, and the switch, got %v", err)
+		}
 	}
+}
+
+func TestContainerStartEndsWithItsContext(t *testing.T) {
+	engine := testEngine(t)
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	i := dynamoDBImage
+	i.readyPath, i.readyLine = "", "what it never says"
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	enough := errors.New("enough")
+	id := make(chan string, 1)
+	go func() {
+		id <- aContainer(t, engine)
+		cancel(enough)
+	}()
+	if _, err := i.startContainer(ctx, 0); !errors.Is(err, enough) {
+		t.Errorf("want the cause, got %v", err)
+	}
+	removed(t, engine, <-id)
+	if _, err := i.startContainer(ctx, 0); !errors.Is(err, enough) || isMissing(err) {
+		t.Errorf("want the cause, got %v", err)
+	}
+}
+
+// aContainer waits for a container of this test binary to run.
+func aContainer(t *testing.T, engine *dockerClient) (id string) {
+	for end := time.Now().Add(containerPatience); time.Now().Before(end); time.Sleep(containerPoll) {
+		list, err := engine.ContainerList(t.Context(), client.ContainerListOptions{
+			Filters: make(client.Filters).Add("label", containerLabel, "org.testcontainers.sessionId="+testcontainers.SessionID()),
+		})
+		if err == nil && len(list.Items) > 0 {
+			return list.Items[0].ID
+		}
+	}
+	t.Error("no container was started")
+	return ""
 }
 
 func TestContainerPortInUseIsSaid(t *testing.T) {
@@ -224,7 +294,7 @@ func TestContainerPortInUseIsSaid(t *testing.T) {
 	}
 	defer listener.Close()
 	_, err = dynamoDBImage.startContainer(t.Context(), listener.Addr().(*net.TCPAddr).Port)
-	if err == nil || isMissing(err) || !strings.Contains(err.Error(), "address already in use") {
+	if err == nil || isMissing(err) || !strings.Contains(err.Error(), "already in use") && !strings.Contains(err.Error(), "already allocated") {
 		t.Errorf("want what the engine says of the port, got %v", err)
 	}
 }

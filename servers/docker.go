@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -52,9 +51,13 @@ func (i image) engine(ctx context.Context) (*dockerClient, error) {
 	default:
 		return nil, fmt.Errorf("servers: %s is %q, and may be off, require or unset", dockerVariable, value)
 	}
+	caller := ctx
 	ctx, cancel := context.WithTimeout(ctx, dockerAnswerTimeout)
 	defer cancel()
 	host, err := answeringHost(ctx)
+	if caller.Err() != nil {
+		return nil, context.Cause(caller)
+	}
 	if err != nil {
 		return nil, missing("no Docker engine answers ("+oneLine(err)+")", "start Docker")
 	}
@@ -65,6 +68,11 @@ func (i image) engine(ctx context.Context) (*dockerClient, error) {
 	engine, err := testcontainersClient(ctx)
 	if err != nil {
 		return nil, i.broken(err)
+	}
+	if within(ctx, engine) {
+		_ = engine.Close()
+		return nil, missing("this process runs in a container itself, where ports published on loopback are not seen",
+			"set "+i.variable+" to a server that you started beside it")
 	}
 	return engine, nil
 }
@@ -119,7 +127,7 @@ func dockerHosts() []string {
 	if home, err := os.UserHomeDir(); err == nil {
 		sockets = append(sockets, filepath.Join(home, ".docker", "run", "docker.sock"), filepath.Join(home, ".docker", "desktop", "docker.sock"))
 	}
-	sockets = append(sockets, filepath.Join("/run/user", strconv.Itoa(os.Getuid()), "docker.sock"))
+	sockets = append(sockets, fmt.Sprintf("/run/user/%d/docker.sock", os.Getuid()))
 	var hosts []string
 	for _, socket := range sockets {
 		if _, err := os.Stat(socket); err == nil {
@@ -129,16 +137,28 @@ func dockerHosts() []string {
 	return hosts
 }
 
-// onThisMachine reports whether 127.0.0.1 is the same to the engine and to this
-// process. A process that is itself in a container has another one.
+// within reports whether this process runs in a container of that engine, and
+// there behind an interface of its own. A container's host name is the start of
+// its id, unless somebody chose another one.
+func within(ctx context.Context, engine *dockerClient) bool {
+	name, err := os.Hostname()
+	if err != nil {
+		return false
+	}
+	found, err := engine.ContainerInspect(ctx, name, client.ContainerInspectOptions{})
+	return err == nil && strings.HasPrefix(found.Container.ID, name) &&
+		found.Container.HostConfig != nil && !found.Container.HostConfig.NetworkMode.IsHost()
+}
+
+// onThisMachine reports whether the engine's address is one of this machine, so
+// that 127.0.0.1 is the same to both.
 func onThisMachine(host string) bool {
 	u, err := url.Parse(host)
 	if err != nil {
 		return false
 	}
 	if u.Scheme == "unix" || u.Scheme == "npipe" {
-		_, err := os.Stat("/.dockerenv")
-		return err != nil
+		return true
 	}
 	ip := net.ParseIP(u.Hostname())
 	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()

@@ -89,6 +89,27 @@ func TestDynamoDBLocalAnswersAndStops(t *testing.T) {
 	}
 }
 
+func TestDynamoDBInDockerAnswersAndStops(t *testing.T) {
+	t.Setenv("LOCKPROOF_DYNAMODB_ENDPOINT", "")
+	t.Setenv("LOCKPROOF_DOCKER", "require")
+	srv, err := servers.StartDynamoDB(t.Context(), servers.DynamoDBConfig{})
+	require.Server(t, "docker", err)
+	if !srv.Local() || srv.Describe() != "DynamoDB Local "+servers.DynamoDBLocalVersion+" in Docker" {
+		t.Errorf("it is described as %q", srv.Describe())
+	}
+	client, closeIdle := srv.Connect("")
+	defer closeIdle()
+	if _, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := srv.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, srv.Endpoint())
+}
+
 func TestDynamoDBLocalListensOnLoopbackOnly(t *testing.T) {
 	srv := startLocal(t)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(srv.Endpoint(), "http://"))

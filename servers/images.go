@@ -71,7 +71,7 @@ var (
 		command:   []string{"nats-server", "-js", "-sd", "/data", "-m", "8222"},
 		memory:    []string{"/data"},
 		readyLine: "Server is ready",
-		variable:  "LOCKPROOF_NATS_URL",
+		variable:  natsURLVariable,
 	}
 )
 
@@ -85,10 +85,49 @@ func (i image) ready() wait.Strategy {
 	if i.readyPath == "" {
 		return wait.ForLog(i.readyLine).WithStartupTimeout(containerStartTimeout).WithPollInterval(containerPoll)
 	}
-	return wait.ForHTTP(i.readyPath).WithPort(i.exposed()).WithForcedIPv4LocalHost().
+	return wait.ForHTTP(i.readyPath).WithPort(i.exposed()).
 		WithStatusCodeMatcher(func(status int) bool { return status == i.readyStatus }).
 		WithStartupTimeout(containerStartTimeout).WithPollInterval(containerPoll)
 }
+
+var errContainerEnded = errors.New("it ended by itself")
+
+// readiness waits as Strategy does, but at the address where the port is
+// published, and not for a container that has ended. Testcontainers takes a
+// machine with a file /.dockerenv for a container and asks at the bridge's
+// gateway, and its strategy for log lines waits for what is gone.
+type readiness struct {
+	wait.Strategy
+	ended <-chan struct{}
+}
+
+// WaitUntilReady is [wait.Strategy].
+func (r readiness) WaitUntilReady(ctx context.Context, target wait.StrategyTarget) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // ends the goroutine
+	go func() {
+		select {
+		case <-r.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	err := r.Strategy.WaitUntilReady(ctx, loopbackTarget{target})
+	if err == nil {
+		return nil
+	}
+	select {
+	case <-r.ended:
+		return errContainerEnded
+	default:
+		return err
+	}
+}
+
+type loopbackTarget struct{ wait.StrategyTarget }
+
+// Host is [wait.StrategyTarget].
+func (loopbackTarget) Host(context.Context) (string, error) { return "127.0.0.1", nil }
 
 // GetImage has the machine's Docker engine pull the pinned image of a server
 // ("dynamodb", "mongodb", "firestore", "nats") unless it has it: hundreds of

@@ -19,7 +19,7 @@ image() { sed -n "s|^ *image: \($1:[^ ]*\)$|\1|p" "$repo/docker/compose.yml"; }
 # its libraries otherwise than Maven does, so a jar that only lists them stands
 # in its place.
 dynamodb() {
-	local name root home version installed jar
+	local name root home version installed jar user=dynamodblocal
 	name="$(image amazon/dynamodb-local)"
 	version="${name##*:}"
 	installed="${XDG_CACHE_HOME:-$HOME/.cache}/lockproof/dynamodb-$version"
@@ -32,8 +32,8 @@ dynamodb() {
 		bookworm "$root" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$work/debootstrap.log" ||
 		{ tail -n 20 "$work/debootstrap.log" >&2; return 1; }
 	rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
-	home="$root/home/dynamodblocal"
-	chroot "$root" useradd --create-home dynamodblocal
+	home="$root/home/$user"
+	chroot "$root" useradd --create-home "$user"
 	mkdir "$home/DynamoDBLocal_lib"
 	cp "$installed"/*.jar "$installed"/*.so "$home/DynamoDBLocal_lib/"
 	{
@@ -43,7 +43,7 @@ dynamodb() {
 	} >"$work/manifest"
 	jar --create --file "$home/DynamoDBLocal.jar" --manifest "$work/manifest"
 	tar -C "$root" -c . | docker import \
-		--change 'WORKDIR /home/dynamodblocal' --change 'USER dynamodblocal' --change 'EXPOSE 8000' \
+		--change "WORKDIR /home/$user" --change "USER $user" --change 'EXPOSE 8000' \
 		--change 'ENTRYPOINT ["java"]' --change 'CMD ["-jar","DynamoDBLocal.jar","-inMemory"]' \
 		--change 'LABEL lockproof.localcheck=true' - "$name"
 	echo "$name"
@@ -64,7 +64,7 @@ nats() {
 	for tool in sh wget cat; do ln -s busybox "$root/bin/$tool"; done
 	tar -C "$root" -c . | docker import \
 		--change 'ENV PATH=/usr/local/bin:/bin' --change 'EXPOSE 4222' \
-		--change 'ENTRYPOINT ["nats-server"]' --change 'LABEL lockproof.localcheck=true' - "$name"
+		--change 'CMD ["nats-server"]' --change 'LABEL lockproof.localcheck=true' - "$name"
 	echo "$name"
 }
 
