@@ -50,11 +50,14 @@ func (in *incarnation) alarm(local time.Duration, f func(at time.Duration)) (sto
 }
 
 // die implements machine. The goroutine ends once the process runs again, or
-// the run does; windDown waits for it.
+// the run does; windDown waits for it. A process that has crashed meanwhile
+// cannot die again, nor take its successor with it.
 func (in *incarnation) die(d time.Duration) {
 	s := in.slot
 	s.run.background.Go(func() {
-		s.crash()
+		if !s.crash(in) {
+			return
+		}
 		waitUntil(s.run.ctx, d)
 		s.restart()
 	})

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/lockproof/lockproof/harness/live"
+	"github.com/lockproof/lockproof/harness/target"
 	"github.com/lockproof/lockproof/linearizability"
-	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/sim"
 	"github.com/lockproof/lockproof/subjects"
 )
@@ -28,7 +27,7 @@ const liveNoticeSlack = 500 * time.Millisecond
 // liveRun is one run against a real server.
 type liveRun struct {
 	*run
-	server  server
+	target  target.Target
 	choices *live.Choices
 	started time.Time
 	slots   []*slot
@@ -38,60 +37,6 @@ type liveRun struct {
 
 	ctx  context.Context // ends with the run
 	stop context.CancelCauseFunc
-}
-
-// tasks is a sync.WaitGroup that may be asked to start a task while somebody
-// waits: it then starts none. A client may die in the very moment in which the
-// run is wound down.
-type tasks struct {
-	mu    sync.Mutex
-	over  bool
-	group sync.WaitGroup
-}
-
-// Go starts f, unless wait was called.
-func (t *tasks) Go(f func()) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.over {
-		t.group.Go(f)
-	}
-}
-
-// wait returns when all that was started is done; nothing is started any more.
-func (t *tasks) wait() {
-	t.mu.Lock()
-	t.over = true
-	t.mu.Unlock()
-	t.group.Wait()
-}
-
-// slot is a client's place: what outlives a crash of its process.
-type slot struct {
-	run    *liveRun
-	index  int
-	clock  *live.Clock
-	faults *live.StoreFaults
-	proxy  *live.Proxy // nil where there is no network
-
-	mu       sync.Mutex
-	down     int          // crashes that have not been followed by a restart
-	current  *incarnation // nil while crashed
-	finished []*incarnation
-	failed   error
-}
-
-// incarnation is one life of a client's process.
-type incarnation struct {
-	slot    *slot
-	runtime *live.Runtime
-	store   *live.Store
-	hangUp  func()
-	done    chan struct{} // closed when the loop has returned
-
-	mu     sync.Mutex
-	client *client // nil before it was started
-	ended  bool    // a process that crashed before it was started never is
 }
 
 // runLive runs a scenario against a real server.
@@ -105,26 +50,18 @@ func runLiveLogged(ctx context.Context, s Scenario, logOps bool) (*Result, []Sto
 	if err != nil {
 		return nil, nil, err
 	}
-	b, err := findBackend(s.Backend)
+	srv, err := openTarget(ctx, s, subject)
 	if err != nil {
 		return nil, nil, err
 	}
-	o := openOptions{bucket: fmt.Sprintf("lockproof-%016x", lock.SystemRuntime{}.Uint64()), pingEvery: s.TTL.D() / 2}
-	if subject.BucketTTL {
-		o.bucketTTL = s.TTL.D()
-	}
-	srv, err := b.open(ctx, o)
-	if err != nil {
-		return nil, nil, fmt.Errorf("backend %s: %w", s.Backend, err)
-	}
-	l := &liveRun{server: srv, started: time.Now(), choices: live.NewChoices(sim.NewRandom(s.Seed))}
+	l := &liveRun{target: srv, started: time.Now(), choices: live.NewChoices(sim.NewRandom(s.Seed))}
 	l.run = newRun(s, subject, l.now)
 	if logOps {
 		l.run.ops = &opLog{now: l.now}
 	}
 	l.ctx, l.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	result, err := l.perform(ctx)
-	if closeErr := srv.close(); err == nil && closeErr != nil {
+	if closeErr := srv.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("backend %s: %w", s.Backend, closeErr)
 	}
 	if err != nil {
@@ -149,7 +86,7 @@ func (l *liveRun) perform(ctx context.Context) (*Result, error) {
 	l.started = time.Now()
 	l.background.Go(l.watchLateness)
 	for _, s := range l.slots {
-		if err := s.start(); err != nil {
+		if err := s.current.start(); err != nil {
 			return nil, errors.Join(err, l.windDown())
 		}
 	}
@@ -194,7 +131,7 @@ func (l *liveRun) connect(ctx context.Context) error {
 		s.clock = live.NewClock(l.now, live.ClockConfig{
 			Now: time.Duration(l.choices.Choose("boot", uint64(time.Hour))), Wall: sim.Epoch,
 		})
-		if address := l.server.address(); address != "" {
+		if address := l.target.Address(i); address != "" {
 			p, err := live.NewProxy(address, live.ProxyConfig{Name: ownerName(i), Choices: l.choices})
 			if err != nil {
 				return err
@@ -202,9 +139,11 @@ func (l *liveRun) connect(ctx context.Context) error {
 			s.proxy = p
 		}
 		l.slots = append(l.slots, s)
-		if err := s.prepare(ctx); err != nil {
+		in, err := s.prepare(ctx)
+		if err != nil {
 			return err
 		}
+		s.take(in)
 	}
 	return nil
 }
@@ -214,100 +153,6 @@ func (l *liveRun) closeProxies() {
 		if s.proxy != nil {
 			_ = s.proxy.Close()
 		}
-	}
-}
-
-// prepare connects the next incarnation.
-func (s *slot) prepare(ctx context.Context) error {
-	via := ""
-	if s.proxy != nil {
-		via = s.proxy.Addr()
-	}
-	raw, hangUp, err := s.run.server.connect(ctx, s.index, via)
-	if err != nil {
-		return fmt.Errorf("client c%d: %w", s.index, err)
-	}
-	in := &incarnation{
-		slot: s, runtime: live.NewRuntime(s.clock), store: live.NewStore(raw, s.faults), hangUp: hangUp,
-		done: make(chan struct{}),
-	}
-	s.mu.Lock()
-	s.current = in
-	s.mu.Unlock()
-	return nil
-}
-
-// start lets the prepared incarnation run. Its goroutine ends when the runtime
-// is killed; windDown waits for it.
-func (s *slot) start() error {
-	s.mu.Lock()
-	in := s.current
-	s.mu.Unlock()
-	if in == nil {
-		return nil
-	}
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if in.ended {
-		return nil
-	}
-	c, err := s.run.start(s.index, in)
-	if err != nil {
-		return err
-	}
-	in.client = c
-	go func() {
-		defer close(in.done)
-		c.loop(in.runtime.Context())
-	}()
-	return nil
-}
-
-// crash ends the process: nothing that it does from now on counts or works.
-func (s *slot) crash() {
-	s.mu.Lock()
-	in := s.current
-	s.current = nil
-	s.down++
-	if in != nil {
-		s.finished = append(s.finished, in)
-	}
-	s.mu.Unlock()
-	if in != nil {
-		in.end(true)
-	}
-}
-
-func (in *incarnation) end(crashed bool) {
-	in.mu.Lock()
-	in.ended = true
-	c := in.client
-	in.mu.Unlock()
-	if crashed && c != nil {
-		c.crash()
-	}
-	in.runtime.Kill(live.ErrKilled)
-	in.store.Kill(live.ErrKilled)
-	in.hangUp()
-}
-
-// restart starts a new process, once for all crashes that came meanwhile.
-func (s *slot) restart() {
-	s.mu.Lock()
-	s.down--
-	up := s.down == 0
-	s.mu.Unlock()
-	if !up || s.run.ctx.Err() != nil {
-		return
-	}
-	err := s.prepare(s.run.ctx)
-	if err == nil {
-		err = s.start()
-	}
-	if err != nil && s.run.ctx.Err() == nil {
-		s.mu.Lock()
-		s.failed = err
-		s.mu.Unlock()
 	}
 }
 
@@ -334,24 +179,9 @@ func (l *liveRun) windDown() error {
 	return errors.Join(errs...)
 }
 
-func (in *incarnation) wait(ctx context.Context) error {
-	in.mu.Lock()
-	started := in.client != nil
-	in.mu.Unlock()
-	if started {
-		select {
-		case <-in.done:
-		case <-ctx.Done():
-			return fmt.Errorf("client c%d did not end", in.slot.index)
-		}
-	}
-	in.store.Drain(ctx)
-	return in.runtime.Wait(ctx)
-}
-
 func (l *liveRun) result(ctx context.Context, end time.Duration, interrupted bool) *Result {
 	r := &Result{
-		Scenario: l.scenario, Server: l.server.describe(), Params: l.params(end), History: l.rec.history, Interrupted: interrupted,
+		Scenario: l.scenario, Server: l.target.Describe(), Params: l.params(end), History: l.rec.history, Interrupted: interrupted,
 	}
 	r.Params.NoticeSlack = liveNoticeSlack + 4*time.Duration(l.late.Load())
 	r.Params.HealAt = min(r.Params.HealAt, end)
@@ -371,12 +201,13 @@ func (l *liveRun) result(ctx context.Context, end time.Duration, interrupted boo
 // inject carries out the plan and returns when the safety phase is over.
 func (l *liveRun) inject(ctx context.Context) error {
 	targets := live.Targets{}
-	targets.Server.Stop, targets.Server.Start = l.server.faults()
+	can := l.target.Faults()
+	targets.Server = live.Server{Stop: can.Stop, Start: can.Start, Failover: can.Failover}
 	for _, s := range l.slots {
 		// Connecting takes a while; other faults do not wait for it.
-		restart := func() { l.background.Go(s.restart) }
+		crash, restart := func() { s.crash(nil) }, func() { l.background.Go(s.restart) }
 		targets.Clients = append(targets.Clients, live.Client{
-			Clock: s.clock, Proxy: s.proxy, Store: s.faults, Crash: s.crash, Restart: restart,
+			Clock: s.clock, Proxy: s.proxy, Store: s.faults, Crash: crash, Restart: restart,
 		})
 	}
 	injector, err := live.NewInjector(l.scenario.Plan, targets)

@@ -104,12 +104,18 @@ func TestEngineOnAnotherMachineIsNotUsed(t *testing.T) {
 }
 
 func TestBothReasonsAreSaid(t *testing.T) {
+	t.Setenv("LOCKPROOF_DOCKER", "")
 	docker := &MissingError{"x", "no engine", "start Docker"}
 	local := &MissingError{"x", "no java", "install java"}
 	both := alsoWithoutDocker(docker, local)
 	if !isMissing(both) || both.Error() != "servers: x: no java, and no engine; install java; or start Docker" {
 		t.Error(both)
 	}
+	t.Setenv("LOCKPROOF_DOCKER", "off")
+	if got := alsoWithoutDocker(docker, local); got != error(local) {
+		t.Error(got)
+	}
+	t.Setenv("LOCKPROOF_DOCKER", "")
 	broken := errors.New("broken")
 	if got := alsoWithoutDocker(docker, broken); !errors.Is(got, broken) {
 		t.Error(got)
@@ -315,5 +321,28 @@ func TestImageThatIsNotThereIsMissing(t *testing.T) {
 	}
 	if err := GetImage(t.Context(), "dynamodb", func(line string) { t.Error("progress: " + line) }); err != nil {
 		t.Errorf("of an image that is there: %v", err)
+	}
+}
+
+func TestGetWithoutAnEngineGetsTheOtherWay(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
+	fails := &MissingError{"dynamodb", "no java", "install java"}
+	for _, c := range []struct {
+		docker string
+		local  error
+		says   string // of the error; "" for none
+		lines  int
+	}{
+		{"", nil, "", 1},
+		{"", fails, "no java, and no Docker engine answers", 1},
+		{"off", fails, "no java; install java", 0},
+		{"require", fails, "no Docker engine answers", 0},
+	} {
+		t.Setenv("LOCKPROOF_DOCKER", c.docker)
+		lines := 0
+		err := dynamoDBImage.pullOr(t.Context(), func(string) { lines++ }, func(context.Context, func(string)) error { return c.local })
+		if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) || lines != c.lines {
+			t.Errorf("%q: want %q after %d lines, got %v after %d", c.docker, c.says, c.lines, err, lines)
+		}
 	}
 }

@@ -219,14 +219,20 @@ func isMissing(err error) bool {
 
 // alsoWithoutDocker joins the reasons why a server could be started neither in
 // Docker nor without it. If one of them is not that something is missing, it is
-// the error.
+// the error; who has switched Docker off is not told of it.
 func alsoWithoutDocker(docker, local error) error {
+	if dockerOff() {
+		return local
+	}
 	var first, second *MissingError
 	if !errors.As(local, &second) || !errors.As(docker, &first) {
 		return cmp.Or(local, docker)
 	}
 	return &MissingError{second.Server, second.Detail + ", and " + first.Detail, second.Remedy + "; or " + first.Remedy}
 }
+
+// dockerOff reports whether LOCKPROOF_DOCKER forbids Docker.
+func dockerOff() bool { return os.Getenv(dockerVariable) == "off" }
 
 // dockerOnly reports whether LOCKPROOF_DOCKER forbids other ways.
 func dockerOnly() bool { return os.Getenv(dockerVariable) == "require" }

@@ -53,7 +53,7 @@ var (
 		command:   []string{"mongod", "--replSet", "rs0", "--bind_ip_all"},
 		memory:    []string{"/data/db", "/data/configdb"},
 		readyLine: "Waiting for connections",
-		variable:  "LOCKPROOF_MONGODB_URI",
+		variable:  "MONGODB_URI",
 	}
 	firestoreImage = image{
 		server: "firestore",
@@ -166,6 +166,32 @@ func (i image) pull(ctx context.Context, progress func(line string)) error {
 			"load it there (docker load), or set " + dockerVariable + "=off for the way without Docker"}
 	}
 	return nil
+}
+
+// pullOr pulls the image, or does the same for the way without Docker where that
+// is not possible.
+func (i image) pullOr(ctx context.Context, progress func(line string), local func(context.Context, func(string)) error) error {
+	err := i.pull(ctx, progress)
+	if err == nil || !isMissing(err) || dockerOnly() {
+		return err
+	}
+	if progress != nil && !dockerOff() {
+		progress("without Docker: " + err.Error())
+	}
+	if without := local(ctx, progress); without != nil {
+		return alsoWithoutDocker(err, without)
+	}
+	return nil
+}
+
+// way says how the server would be started in Docker, if it can be.
+func (i image) way(ctx context.Context) (string, error) {
+	engine, err := i.engine(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer engine.Close()
+	return i.reference + " in Docker", i.present(ctx, engine)
 }
 
 // present returns nil if the engine has the image, and otherwise a

@@ -33,11 +33,11 @@ nodes:
   - role: control-plane
     image: ` + kindNode + "\n"
 
-// Kind is a Kubernetes cluster in Docker, made by the command kind. Its node is
+// KindCluster is a Kubernetes cluster in Docker, made by the command kind. Its node is
 // a privileged container, and unlike the other servers it outlives a process
 // that is killed: `kind delete clusters --all`, or the name that is in
 // `kind get clusters`, removes what such a process left.
-type Kind struct {
+type KindCluster struct {
 	command string
 	name    string
 	dir     string
@@ -45,12 +45,12 @@ type Kind struct {
 	stopErr error
 }
 
-// StartKind makes a cluster of a fresh name with the command kind and waits
+// StartKindCluster makes a cluster of a fresh name with the command kind and waits
 // until its node is ready, ten minutes at most. It pulls the node's image if the
 // engine does not have it: there is no other use of calling it.
 //
 // Without the command, or without a Docker engine, the error is a *MissingError.
-func StartKind(ctx context.Context) (*Kind, error) {
+func StartKindCluster(ctx context.Context) (*KindCluster, error) {
 	command, err := exec.LookPath("kind")
 	if err != nil {
 		return nil, &MissingError{"kubernetes", "there is no kind in PATH",
@@ -67,7 +67,7 @@ func StartKind(ctx context.Context) (*Kind, error) {
 	if err != nil {
 		return nil, fmt.Errorf("servers: kind: %w", err)
 	}
-	k := &Kind{command: command, name: "lockproof-" + strings.ToLower(rand.Text()[:8]), dir: dir}
+	k := &KindCluster{command: command, name: "lockproof-" + strings.ToLower(rand.Text()[:8]), dir: dir}
 	if err := k.create(ctx); err != nil {
 		_ = k.Stop()
 		return nil, err
@@ -75,7 +75,7 @@ func StartKind(ctx context.Context) (*Kind, error) {
 	return k, nil
 }
 
-func (k *Kind) create(ctx context.Context) error {
+func (k *KindCluster) create(ctx context.Context) error {
 	if err := os.WriteFile(k.configFile(), []byte(kindConfig), 0o600); err != nil {
 		return fmt.Errorf("servers: kind: %w", err)
 	}
@@ -84,15 +84,15 @@ func (k *Kind) create(ctx context.Context) error {
 	return k.run(ctx, k.createArguments())
 }
 
-func (k *Kind) createArguments() []string {
+func (k *KindCluster) createArguments() []string {
 	return []string{"create", "cluster", "--name", k.name, "--kubeconfig", k.Kubeconfig(), "--config", k.configFile(), "--wait", "5m", "--quiet"}
 }
 
-func (k *Kind) deleteArguments() []string {
+func (k *KindCluster) deleteArguments() []string {
 	return []string{"delete", "cluster", "--name", k.name, "--kubeconfig", k.Kubeconfig(), "--quiet"}
 }
 
-func (k *Kind) run(ctx context.Context, arguments []string) error {
+func (k *KindCluster) run(ctx context.Context, arguments []string) error {
 	cmd := exec.CommandContext(ctx, k.command, arguments...)
 	cmd.WaitDelay = childGrace
 	out, err := cmd.CombinedOutput()
@@ -105,20 +105,20 @@ func (k *Kind) run(ctx context.Context, arguments []string) error {
 	return fmt.Errorf("servers: kind %s cluster: %w; it said:\n%s", arguments[0], err, bytes.TrimSpace(out))
 }
 
-func (k *Kind) configFile() string { return filepath.Join(k.dir, "kind.yaml") }
+func (k *KindCluster) configFile() string { return filepath.Join(k.dir, "kind.yaml") }
 
 // Kubeconfig is the path of a file with the cluster's address and credentials.
 // Stop removes it; the user's own is not touched.
-func (k *Kind) Kubeconfig() string { return filepath.Join(k.dir, "kubeconfig") }
+func (k *KindCluster) Kubeconfig() string { return filepath.Join(k.dir, "kubeconfig") }
 
 // Describe says in a few words what the server is.
-func (k *Kind) Describe() string {
+func (k *KindCluster) Describe() string {
 	node, _, _ := strings.Cut(kindNode, "@")
 	return "Kubernetes in Docker by kind (" + node + ")"
 }
 
 // Stop deletes the cluster and may be called more than once.
-func (k *Kind) Stop() error {
+func (k *KindCluster) Stop() error {
 	k.once.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), kindStopTimeout)
 		defer cancel()

@@ -10,18 +10,18 @@ import (
 
 func TestKindThatIsMissingIsNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	if _, err := StartKind(t.Context()); !isMissing(err) || !strings.Contains(err.Error(), "no kind in PATH") {
+	if _, err := StartKindCluster(t.Context()); !isMissing(err) || !strings.Contains(err.Error(), "no kind in PATH") {
 		t.Errorf("want a MissingError that names the command, got %v", err)
 	}
 	t.Setenv("LOCKPROOF_DOCKER", "off")
 	script(t, "kind", "exit 1")
-	if _, err := StartKind(t.Context()); !isMissing(err) || !strings.Contains(err.Error(), "LOCKPROOF_DOCKER") {
+	if _, err := StartKindCluster(t.Context()); !isMissing(err) || !strings.Contains(err.Error(), "LOCKPROOF_DOCKER") {
 		t.Errorf("want a MissingError that names the variable, got %v", err)
 	}
 }
 
 func TestKindTouchesNoOtherCluster(t *testing.T) {
-	k := &Kind{name: "lockproof-test", dir: "/d"}
+	k := &KindCluster{name: "lockproof-test", dir: "/d"}
 	for _, arguments := range [][]string{k.createArguments(), k.deleteArguments()} {
 		for _, want := range []string{"--name lockproof-test", "--kubeconfig /d/kubeconfig"} {
 			if !strings.Contains(strings.Join(arguments, " "), want) {
@@ -45,7 +45,7 @@ func TestKindThatFailsIsCleanedUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := &Kind{command: command, name: "lockproof-test", dir: work}
+	k := &KindCluster{command: command, name: "lockproof-test", dir: work}
 	if err := k.create(t.Context()); err == nil || !strings.Contains(err.Error(), "this node is broken") {
 		t.Errorf("want what kind said, got %v", err)
 	}

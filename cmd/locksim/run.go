@@ -210,7 +210,7 @@ func (f *runFlags) simulated(cmd *cobra.Command, out *output) (*harness.Summary,
 
 func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string) (*harness.Summary, error) {
 	if faults == "all" && !cmd.Flags().Changed("faults") {
-		faults = "clock-offset,clock-rate,clock-jump,network,crash"
+		faults = harness.DefaultFaults(backend)
 	}
 	s, rate, err := f.base(backend, faults)
 	if err != nil {

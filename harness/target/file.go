@@ -1,0 +1,42 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"os"
+
+	"github.com/lockproof/lockproof/backends/file"
+)
+
+var fileKind = Kind{
+	Name: "file", Summary: "files of this host, in a temporary directory (TMPDIR)", Faults: local, Open: openFile,
+}
+
+// fileTarget is a directory. There is no server to stop and no network to cut.
+type fileTarget struct{ dir string }
+
+func openFile(_ context.Context, o Options) (Target, error) {
+	if err := o.noExpiry("file"); err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", o.Container+"-")
+	if err != nil {
+		return nil, fmt.Errorf("a directory for locks: %w", err)
+	}
+	return fileTarget{dir}, nil
+}
+
+func (f fileTarget) Describe() string   { return "files in " + f.dir }
+func (f fileTarget) Address(int) string { return "" }
+func (f fileTarget) Faults() Faults     { return Faults{} }
+func (f fileTarget) Close() error       { return os.RemoveAll(f.dir) }
+
+// Connect opens the directory anew, as another process would. A memory file
+// system will do for data that nobody needs tomorrow.
+func (f fileTarget) Connect(context.Context, int, string) (*Connection, error) {
+	store, err := file.Open(f.dir, file.Config{AllowVolatile: true})
+	if err != nil {
+		return nil, err
+	}
+	return &Connection{Store: store, Floor: storeFloor(store), Close: func() { _ = store.Close() }}, nil
+}

@@ -1,0 +1,172 @@
+package target
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	natsgo "github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/lockproof/lockproof/backends/nats"
+	"github.com/lockproof/lockproof/servers"
+)
+
+var natsKind = Kind{
+	Name: "nats", Summary: "NATS JetStream key-value: NATS_URL, or a server embedded in this process", Faults: wired, Open: openNATS,
+}
+
+// natsTarget is an embedded NATS server, or one that the user named.
+type natsTarget struct {
+	natsBucket
+	embedded *servers.NATS // nil if the user named one
+	url      string
+}
+
+func openNATS(ctx context.Context, o Options) (Target, error) {
+	t := &natsTarget{url: servers.NATSURL()}
+	if t.url == "" {
+		embedded, err := servers.StartNATS(ctx, servers.NATSConfig{})
+		if err != nil {
+			return nil, err
+		}
+		t.embedded, t.url = embedded, embedded.URL()
+	}
+	if err := t.prepare(ctx, t.url, o, 1); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+func (t *natsTarget) Describe() string {
+	if t.embedded != nil {
+		return "embedded nats-server " + t.version
+	}
+	return "nats-server " + t.version + " at " + t.url
+}
+
+func (t *natsTarget) Address(int) string {
+	address := strings.TrimPrefix(t.url, "nats://")
+	return address[strings.LastIndex(address, "@")+1:]
+}
+
+func (t *natsTarget) Connect(ctx context.Context, client int, via string) (*Connection, error) {
+	if via == "" {
+		return t.connect(ctx, client, t.url)
+	}
+	return t.connect(ctx, client, "nats://"+via)
+}
+
+func (t *natsTarget) Faults() Faults {
+	if t.embedded == nil {
+		return Faults{}
+	}
+	return Faults{
+		Stop:  func() error { t.embedded.Shutdown(); return nil },
+		Start: func() error { return t.embedded.Start(context.Background()) },
+	}
+}
+
+func (t *natsTarget) Close() error {
+	err := t.hangUp(t.embedded == nil)
+	if t.embedded != nil {
+		err = errors.Join(err, t.embedded.Stop())
+	}
+	return err
+}
+
+// natsBucket is the bucket of a target and how clients reach it, on one server
+// or several.
+type natsBucket struct {
+	o       Options
+	admin   *natsgo.Conn
+	version string
+}
+
+// prepare makes the bucket.
+func (b *natsBucket) prepare(ctx context.Context, url string, o Options, replicas int) error {
+	b.o = o
+	conn, err := natsgo.Connect(url, natsgo.Name("lockproof"), natsgo.MaxReconnects(-1))
+	if err != nil {
+		return fmt.Errorf("nats at %s: %w", url, err)
+	}
+	b.admin, b.version = conn, conn.ConnectedServerVersion()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	if o.Expiry > 0 {
+		_, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: o.Container, TTL: o.Expiry, Replicas: replicas})
+		return err
+	}
+	return nats.CreateBucket(ctx, js, nats.BucketConfig{Bucket: o.Container, Replicas: replicas})
+}
+
+func (b *natsBucket) connect(ctx context.Context, client int, url string) (*Connection, error) {
+	ping := b.o.pingEvery()
+	conn, err := natsgo.Connect(url,
+		natsgo.Name(fmt.Sprintf("c%d", client)), natsgo.MaxReconnects(-1), natsgo.ReconnectWait(20*time.Millisecond),
+		natsgo.RetryOnFailedConnect(true), natsgo.Timeout(2*ping), natsgo.PingInterval(ping),
+		natsgo.MaxPingsOutstanding(2), natsgo.ReconnectBufSize(-1), natsgo.IgnoreDiscoveredServers(),
+		natsgo.ErrorHandler(func(*natsgo.Conn, *natsgo.Subscription, error) {}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	store, err := keepTrying(ctx, 2*ping, func(ctx context.Context) (*nats.Store, error) {
+		return nats.Open(ctx, js, nats.Config{Bucket: b.o.Container, AllowUnsafe: b.o.Expiry > 0})
+	})
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	floor := func(ctx context.Context, key string) (Swap, error) { return natsFloor(ctx, js, b.o.Container, key) }
+	return &Connection{Store: store, Floor: floor, Close: func() {
+		conn.Close()
+		store.Close()
+	}}, nil
+}
+
+// natsFloor is an update of the library's key-value interface.
+func natsFloor(ctx context.Context, js jetstream.JetStream, bucket, key string) (Swap, error) {
+	kv, err := js.KeyValue(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	last, err := kv.Create(ctx, key, []byte("{}"))
+	return func(ctx context.Context, value []byte) error {
+		next, err := kv.Update(ctx, key, value, last)
+		if err == nil {
+			last = next
+		}
+		return err
+	}, err
+}
+
+// hangUp ends what prepare began, and leaves a user's server as it was found.
+func (b *natsBucket) hangUp(drop bool) error {
+	if b.admin == nil {
+		return nil
+	}
+	defer b.admin.Close()
+	if !drop {
+		return nil
+	}
+	return cleanup(func(ctx context.Context) error {
+		js, err := jetstream.New(b.admin)
+		if err != nil {
+			return err
+		}
+		if err := js.DeleteKeyValue(ctx, b.o.Container); err != nil {
+			return fmt.Errorf("delete bucket %s: %w", b.o.Container, err)
+		}
+		return nil
+	})
+}
