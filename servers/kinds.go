@@ -26,7 +26,7 @@ type Kind struct {
 func Kinds() []Kind {
 	return []Kind{
 		{Name: "nats", Variable: natsURLVariable, Way: natsWay},
-		{Name: "dynamodb", Variable: dynamoDBEndpointVariable, Way: dynamoDBWay, Get: GetDynamoDB},
+		{Name: "dynamodb", Variable: dynamoDBEndpointVariable, Way: dynamoDBWay, Get: getDynamoDB},
 	}
 }
 
@@ -52,15 +52,25 @@ func natsWay(context.Context) (string, error) {
 	return "embedded in this process", nil
 }
 
-func dynamoDBWay(context.Context) (string, error) {
+func dynamoDBWay(ctx context.Context) (string, error) {
 	if endpoint := DynamoDBEndpoint(); endpoint != "" {
 		return named(dynamoDBEndpointVariable, endpoint), nil
 	}
+	way, noDocker := dynamoDBImage.way(ctx)
+	if noDocker == nil || !isMissing(noDocker) || dockerOnly() {
+		return way, noDocker
+	}
 	if _, err := dynamoDBInstallation(); err != nil {
-		return "", err
+		return "", alsoWithoutDocker(noDocker, err)
 	}
 	if _, err := findJava(); err != nil {
-		return "", err
+		return "", alsoWithoutDocker(noDocker, err)
 	}
 	return "DynamoDB Local " + DynamoDBLocalVersion + " as a child process", nil
+}
+
+// getDynamoDB gets what StartDynamoDB would use: the image where an engine can
+// pull it, and otherwise what is needed without Docker.
+func getDynamoDB(ctx context.Context, progress func(line string)) error {
+	return dynamoDBImage.pullOr(ctx, progress, GetDynamoDB)
 }
