@@ -61,14 +61,16 @@ func (c FirestoreConfig) validate() error {
 type Firestore struct {
 	host    string
 	version string
-	local   *child // nil for the user's own
+	local   *child            // nil for the user's own, and in Docker
+	box     *runningContainer // of one in Docker
 	dir     string
 	stop    sync.Once
 }
 
 // StartFirestore returns the emulator at FIRESTORE_EMULATOR_HOST if that is set,
-// and otherwise starts the one of the Cloud SDK (CLOUDSDK_ROOT_DIR, or where
-// gcloud is) as a child process, once it answers. It keeps its documents in
+// and otherwise starts one, once it answers: in Docker if an engine answers that
+// has the image, else the one of the Cloud SDK (CLOUDSDK_ROOT_DIR, or where
+// gcloud is) as a child process (LOCKPROOF_DOCKER is as in StartDynamoDB). It keeps its documents in
 // memory: they are gone when it stops. ctx bounds the start (two minutes at
 // most), not the emulator's life: call Stop. On Linux the emulator also ends
 // with this process, however this process ends; elsewhere one that is killed
@@ -88,17 +90,15 @@ func StartFirestore(ctx context.Context, config FirestoreConfig) (*Firestore, er
 		}
 		return f, nil
 	}
-	install, err := firestoreInstallation()
-	if err != nil {
-		return nil, err
+	box, noDocker := firestoreImage.startContainer(ctx, config.Port)
+	if noDocker == nil {
+		return &Firestore{host: box.address, version: "of " + firestoreImage.reference + " in Docker", box: box}, nil
+	} else if !isMissing(noDocker) || dockerOnly() {
+		return nil, noDocker
 	}
-	java, err := findJava()
-	var missing *MissingError
-	if errors.As(err, &missing) {
-		return nil, &MissingError{"firestore", "the emulator runs on Java, and there is no java in PATH", firestoreJava}
-	}
+	install, java, err := firestoreProgram()
 	if err != nil {
-		return nil, err
+		return nil, alsoWithoutDocker(noDocker, err)
 	}
 	for try := 1; ; try++ {
 		f, err := startFirestoreLocal(ctx, java, install, config)
@@ -111,6 +111,18 @@ func StartFirestore(ctx context.Context, config FirestoreConfig) (*Firestore, er
 			return nil, fmt.Errorf("servers: the Firestore emulator did not start: %w", err)
 		}
 	}
+}
+
+// firestoreProgram returns the emulator and the Java that it runs on, or a
+// *MissingError.
+func firestoreProgram() (install firestoreInstall, java string, err error) {
+	if install, err = firestoreInstallation(); err != nil {
+		return install, "", err
+	}
+	if java = javaProgram(); java == "" {
+		return install, "", &MissingError{"firestore", "the emulator runs on Java, and there is no java in PATH", firestoreJava}
+	}
+	return install, java, nil
 }
 
 // errPortTaken means that an emulator ended because of its port.
@@ -214,20 +226,23 @@ func (f *Firestore) Host() string { return f.host }
 
 // Describe says in a few words what the server is.
 func (f *Firestore) Describe() string {
-	if f.local == nil {
+	if !f.Local() {
 		return "Firestore emulator at " + f.host
 	}
 	return strings.TrimSpace("Firestore emulator " + f.version)
 }
 
 // Local reports whether the emulator was started here.
-func (f *Firestore) Local() bool { return f.local != nil }
+func (f *Firestore) Local() bool { return f.local != nil || f.box != nil }
 
 // Stop ends an emulator that was started here, and leaves the user's own alone.
 // It returns when the process is gone and may be called more than once.
 func (f *Firestore) Stop() error {
 	var err error
 	f.stop.Do(func() {
+		if f.box != nil {
+			err = f.box.stop()
+		}
 		if f.local == nil {
 			return
 		}

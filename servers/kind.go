@@ -51,17 +51,9 @@ type KindCluster struct {
 //
 // Without the command, or without a Docker engine, the error is a *MissingError.
 func StartKindCluster(ctx context.Context) (*KindCluster, error) {
-	command, err := exec.LookPath("kind")
-	if err != nil {
-		return nil, &MissingError{"kubernetes", "there is no kind in PATH",
-			"install it (go install sigs.k8s.io/kind@v0.30.0), or set KUBECONFIG to a running cluster"}
-	}
-	engine, err := image{server: "kubernetes", variable: "KUBECONFIG"}.engine(ctx)
+	command, err := findKind(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if err := engine.Close(); err != nil {
-		return nil, fmt.Errorf("servers: kind: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "lockproof-kind-")
 	if err != nil {
@@ -73,6 +65,21 @@ func StartKindCluster(ctx context.Context) (*KindCluster, error) {
 		return nil, err
 	}
 	return k, nil
+}
+
+// findKind returns the command, or a *MissingError if it or an engine is not
+// there.
+func findKind(ctx context.Context) (command string, err error) {
+	command, err = exec.LookPath("kind")
+	if err != nil {
+		return "", &MissingError{"kubernetes", "there is no kind in PATH",
+			"install it (go install sigs.k8s.io/kind@v0.30.0), or set KUBECONFIG to a running cluster"}
+	}
+	engine, err := image{server: "kubernetes", variable: kubeconfigVariable}.engine(ctx)
+	if err != nil {
+		return "", err
+	}
+	return command, engine.Close()
 }
 
 func (k *KindCluster) create(ctx context.Context) error {
@@ -129,3 +136,7 @@ func (k *KindCluster) Stop() error {
 	})
 	return k.stopErr
 }
+
+// Restarts reports whether Shutdown and Start keep address and data: so it is
+// for the server that was built from source alone.
+func (k *Kubernetes) Restarts() bool { return k.program != "" }

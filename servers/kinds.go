@@ -17,6 +17,9 @@ type Kind struct {
 	// a few words, without starting it. If it could not, the error is a
 	// *MissingError with the remedy.
 	Way func(ctx context.Context) (string, error)
+	// Optional: it cannot be had on every machine, so that who asks for
+	// everything is not refused for lack of it.
+	Optional bool
 	// Get fetches or builds what is missing; nil where there is nothing that
 	// could be fetched. progress is told of each step, one line at a time.
 	Get func(ctx context.Context, progress func(line string)) error
@@ -27,6 +30,9 @@ func Kinds() []Kind {
 	return []Kind{
 		{Name: "nats", Variable: natsURLVariable, Way: natsWay},
 		{Name: "dynamodb", Variable: dynamoDBEndpointVariable, Way: dynamoDBWay, Get: getDynamoDB},
+		{Name: "kubernetes", Variable: kubeconfigVariable, Way: kubernetesWay, Get: GetKubernetes},
+		{Name: "mongodb", Variable: mongoDBURIVariable, Way: mongoDBWay, Get: getMongoDB},
+		{Name: "firestore", Variable: firestoreHostVariable, Way: firestoreWay, Get: getFirestore, Optional: true},
 	}
 }
 
@@ -52,25 +58,73 @@ func natsWay(context.Context) (string, error) {
 	return "embedded in this process", nil
 }
 
+// dockerOr is Docker's way if an engine has the image, and otherwise the way
+// without Docker.
+func (i image) dockerOr(ctx context.Context, local func() (string, error)) (string, error) {
+	way, noDocker := i.way(ctx)
+	if noDocker == nil || !isMissing(noDocker) || dockerOnly() {
+		return way, noDocker
+	}
+	way, err := local()
+	if err != nil {
+		return "", alsoWithoutDocker(noDocker, err)
+	}
+	return way, nil
+}
+
 func dynamoDBWay(ctx context.Context) (string, error) {
 	if endpoint := DynamoDBEndpoint(); endpoint != "" {
 		return named(dynamoDBEndpointVariable, endpoint), nil
 	}
-	way, noDocker := dynamoDBImage.way(ctx)
-	if noDocker == nil || !isMissing(noDocker) || dockerOnly() {
-		return way, noDocker
-	}
-	if _, err := dynamoDBInstallation(); err != nil {
-		return "", alsoWithoutDocker(noDocker, err)
-	}
-	if _, err := findJava(); err != nil {
-		return "", alsoWithoutDocker(noDocker, err)
-	}
-	return "DynamoDB Local " + DynamoDBLocalVersion + " as a child process", nil
+	return dynamoDBImage.dockerOr(ctx, dynamoDBRelease().way)
 }
 
 // getDynamoDB gets what StartDynamoDB would use: the image where an engine can
 // pull it, and otherwise what is needed without Docker.
 func getDynamoDB(ctx context.Context, progress func(line string)) error {
 	return dynamoDBImage.pullOr(ctx, progress, GetDynamoDB)
+}
+
+func mongoDBWay(ctx context.Context) (string, error) {
+	if uri := MongoDBURI(); uri != "" {
+		return mongoDBURIVariable + " is set", nil // with a password in it, maybe
+	}
+	return mongoDBImage.dockerOr(ctx, mongoJavaRelease().way)
+}
+
+func getMongoDB(ctx context.Context, progress func(line string)) error {
+	return mongoDBImage.pullOr(ctx, progress, GetMongoDB)
+}
+
+func firestoreWay(ctx context.Context) (string, error) {
+	if host := FirestoreHost(); host != "" {
+		return named(firestoreHostVariable, host), nil
+	}
+	return firestoreImage.dockerOr(ctx, func() (string, error) {
+		install, _, err := firestoreProgram()
+		return "the Cloud SDK's emulator " + install.version + " as a child process", err
+	})
+}
+
+// getFirestore can pull the image; the emulator of the Cloud SDK comes by
+// gcloud alone.
+func getFirestore(ctx context.Context, progress func(line string)) error {
+	return firestoreImage.pullOr(ctx, progress, func(context.Context, func(string)) error {
+		_, _, err := firestoreProgram()
+		return err
+	})
+}
+
+func kubernetesWay(ctx context.Context) (string, error) {
+	if files := Kubeconfig(); files != "" {
+		return named(kubeconfigVariable, files), nil
+	}
+	_, err := kubernetesProgram()
+	if err == nil {
+		return "kube-apiserver " + KubernetesVersion + " with etcd as a child process", nil
+	}
+	if command, noKind := findKind(ctx); noKind == nil {
+		return command + " creates a cluster in Docker", nil
+	}
+	return "", err
 }

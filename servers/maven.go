@@ -132,18 +132,39 @@ func (r mavenRelease) install(lib, dir string) error {
 	return nil
 }
 
-// findJava looks in JAVA_HOME first, as Maven does.
-func (r mavenRelease) findJava() (string, error) {
+// javaProgram looks in JAVA_HOME first, as Maven does. It returns "" if there is
+// none.
+func javaProgram() string {
 	if home := os.Getenv("JAVA_HOME"); home != "" {
 		if java, err := exec.LookPath(filepath.Join(home, "bin", "java")); err == nil {
-			return java, nil
+			return java
 		}
 	}
 	java, err := exec.LookPath("java")
 	if err != nil {
+		return ""
+	}
+	return java
+}
+
+// findJava is javaProgram with an error for this release.
+func (r mavenRelease) findJava() (string, error) {
+	java := javaProgram()
+	if java == "" {
 		return "", r.missing(r.title+" runs on Java, and there is no java in PATH", r.jdkRemedy())
 	}
 	return java, nil
+}
+
+// way says whether the release could be started as it is.
+func (r mavenRelease) way() (string, error) {
+	if _, err := r.installation(); err != nil {
+		return "", err
+	}
+	if _, err := r.findJava(); err != nil {
+		return "", err
+	}
+	return r.title + " " + r.version + " as a child process", nil
 }
 
 // checkJava asks for the version.

@@ -64,7 +64,8 @@ func (c MongoDBConfig) validate() error {
 // any goroutine.
 type MongoDB struct {
 	config   MongoDBConfig
-	own      string // the user's URI, or ""
+	own      string            // the URI of the user's, or of the one in Docker, or ""
+	box      *runningContainer // of the one in Docker
 	describe string
 	address  string // of the user's own: the primary
 	dir      string // of a local one: where it saves its data when shut down
@@ -76,23 +77,32 @@ type MongoDB struct {
 }
 
 // StartMongoDB returns the server that MONGODB_URI names if that is set, and
-// otherwise starts mongo-java-server as a child process, once it answers. That
+// otherwise starts one, once it answers: MongoDB in Docker, as a replica set of
+// one, if an engine answers that has the image, else mongo-java-server as a
+// child process (LOCKPROOF_DOCKER is as in StartDynamoDB). That
 // one keeps its data in memory, and across Shutdown and Start. ctx bounds the
 // start (one minute at most), not the server's life: call Stop. The server also
 // ends with this process, however this process ends.
 //
-// If mongo-java-server was not fetched, the error is a *MissingError.
+// If there is neither, the error is a *MissingError. Nothing is fetched here.
 func StartMongoDB(ctx context.Context, config MongoDBConfig) (*MongoDB, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, mongoDBStartTimeout)
 	defer cancel()
-	// The order: the user's own, then what is fetched.
 	if uri := MongoDBURI(); uri != "" {
 		return useMongoDB(ctx, config, uri)
 	}
-	return startMongoJava(ctx, config)
+	m, noDocker := startMongoContainer(ctx, config)
+	if noDocker == nil || !isMissing(noDocker) || dockerOnly() {
+		return m, noDocker
+	}
+	m, err := startMongoJava(ctx, config)
+	if err != nil {
+		return nil, alsoWithoutDocker(noDocker, err)
+	}
+	return m, nil
 }
 
 func startMongoJava(ctx context.Context, config MongoDBConfig) (*MongoDB, error) {
@@ -208,7 +218,7 @@ func localAddress(port int) string { return net.JoinHostPort("127.0.0.1", strcon
 func (m *MongoDB) Describe() string { return m.describe }
 
 // Local reports whether the server is one that was started here.
-func (m *MongoDB) Local() bool { return m.own == "" }
+func (m *MongoDB) Local() bool { return m.own == "" || m.box != nil }
 
 // URI is what clients connect with. via, if not empty, takes the place of the
 // server's address, for a proxy ("127.0.0.1:4000"); the client then asks for no
@@ -308,6 +318,9 @@ func (m *MongoDB) Restart(ctx context.Context) error {
 func (m *MongoDB) Stop() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.box != nil {
+		return m.box.stop()
+	}
 	if m.own != "" || m.stopped {
 		return nil
 	}

@@ -79,6 +79,10 @@ func getServer(cmd *cobra.Command, k servers.Kind, byName bool, line func(string
 		return nil
 	}
 	if err := k.Get(cmd.Context(), line); err != nil {
+		if missing := (*servers.MissingError)(nil); k.Optional && !byName && errors.As(err, &missing) {
+			line("cannot be had here: " + missing.Detail + "; " + missing.Remedy)
+			return nil
+		}
 		return err
 	}
 	if way, err = k.Way(cmd.Context()); err != nil {
