@@ -45,10 +45,16 @@
 // the context ends. A write that was applied and whose answer was lost is then
 // turned down as a conflict with itself. After each conflict the document is
 // read again: if its Version is that of the write, the write succeeded. If it
-// was overwritten in between, the lock finds its own attempt in the record.
-// Throttling can be the answer to a second try after a first that was applied,
-// and so leaves a write indefinite. Turn the retries off where the driver lets
-// you: RetryMaxAttempts of the AWS SDK, CallOptions of Firestore's client.
+// was overwritten in between, it is reported as a conflict; what of it still
+// counts, the lock finds in the record by its own attempt. A first try that the
+// service carries out only later fails, for no revision comes again, but for
+// one: a create can still succeed if the document was deleted meanwhile. And
+// throttling can be the answer to a second try after a first that was applied,
+// so it leaves a write indefinite.
+//
+// Turn the retries off where the driver lets you, above all if locks are deleted
+// on release: set the AWS SDK's Retryer to aws.NopRetryer{}, and CallOptions.Commit
+// of Firestore's client to nil.
 //
 // Definite errors are the failure of a condition and what a service says of a
 // request that it will never take: an invalid one, and one without permission.

@@ -2,10 +2,17 @@ package docstore_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	gocloud "gocloud.dev/docstore"
+	awsdynamodb "gocloud.dev/docstore/awsdynamodb/v2"
+	"gocloud.dev/docstore/gcpfirestore"
 
 	"github.com/lockproof/lockproof/backends/docstore"
 	"github.com/lockproof/lockproof/harness/live"
@@ -169,6 +176,41 @@ func TestAWriteWhoseReplyWasLostIsNoConflict(t *testing.T) {
 			}
 			revision = record.Revision
 		}
+	})
+}
+
+// What the package's documentation says turns the drivers' retries off does: the
+// write stays as open as it is.
+func TestWithoutRetriesALostReplyIsIndefinite(t *testing.T) {
+	lost := func(t *testing.T, coll *gocloud.Collection, config docstore.Config, proxy *live.Proxy) {
+		behind := open(t, coll, config)
+		done := proxy.CutReplyAfter(0)
+		_, err := behind.CompareAndSwap(t.Context(), "k", "", []byte("v"))
+		if err == nil || lock.Definite(err) {
+			t.Errorf("a write whose reply was lost: %v", err)
+		}
+		<-done
+		if record, err := behind.Get(t.Context(), "k"); err != nil || string(record.Value) != "v" {
+			t.Errorf("afterwards: %q, %v", record.Value, err)
+		}
+	}
+	t.Run("awsdynamodb", func(t *testing.T) {
+		d, table := onDynamoDB(), makeTable(t, "")
+		proxy := proxyTo(t, d.address())
+		client, closeIdle := dynamo.Connect("http://" + proxy.Addr())
+		t.Cleanup(closeIdle)
+		client = sdk.New(client.Options(), func(o *sdk.Options) { o.Retryer = aws.NopRetryer{} })
+		coll, err := awsdynamodb.OpenCollection(client, table, "ID", "", nil)
+		lost(t, closing(t, coll, err), d.config, proxy)
+	})
+	t.Run("gcpfirestore", func(t *testing.T) {
+		d := onFirestore()
+		d.fresh(t) // skips where there is no emulator
+		proxy := proxyTo(t, d.address())
+		client := firestoreClient(t, proxy.Addr())
+		client.CallOptions.Commit = nil
+		coll, err := gcpfirestore.OpenCollection(client, gcpfirestore.CollectionResourceID("lockproof", "once-"+rand.Text()), "ID", nil)
+		lost(t, closing(t, coll, err), d.config, proxy)
 	})
 }
 
