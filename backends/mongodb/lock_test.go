@@ -77,13 +77,25 @@ func TestTheLockIsHandedOn(t *testing.T) {
 }
 
 func TestContendersNeverHoldTogether(t *testing.T) {
-	store, collection := fresh(t)
+	_, collection := fresh(t)
+	contend(t, func() lock.Store { return open(t, at(connect(t, ""), collection), mongodb.Config{}) })
+}
+
+func TestContendersThatWatchNeverHoldTogether(t *testing.T) {
+	srv := streaming(t)
+	collection := freshCollection(t, connectTo(t, srv, ""))
+	contend(t, func() lock.Store { return watching(t, at(connectTo(t, srv, ""), collection)) })
+}
+
+// contend has clients on stores of their own count under the lock.
+func contend(t *testing.T, open func() lock.Store) {
+	t.Helper()
 	const clients, rounds = 4, 5
 	config := lock.Config{TTL: 5 * time.Second, PollEvery: 2 * time.Millisecond}
 	turns := make(chan error, clients)
 	value := 0 // guarded by the lock alone; go test -race watches
 	for i := range clients {
-		c := client(t, open(t, at(connect(t, ""), collection), mongodb.Config{}), fmt.Sprint("c", i), config)
+		c := client(t, open(), fmt.Sprint("c", i), config)
 		go func() {
 			for range rounds {
 				err := c.Do(t.Context(), "l", func(_ context.Context, _ *lock.Lease) error { value++; return nil })
@@ -100,7 +112,7 @@ func TestContendersNeverHoldTogether(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	info, err := client(t, store, "observer", config).Inspect(t.Context(), "l")
+	info, err := client(t, open(), "observer", config).Inspect(t.Context(), "l")
 	if err != nil || info.Token != clients*rounds || value != clients*rounds {
 		t.Errorf("token %d and value %d after %d grants, %v", info.Token, value, clients*rounds, err)
 	}

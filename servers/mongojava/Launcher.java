@@ -41,7 +41,12 @@ public final class Launcher {
         if (args[2].equals("oplog")) {
             server.enableOplog();
         }
-        server.bind("127.0.0.1", Integer.parseInt(args[0]));
+        try {
+            server.bind("127.0.0.1", Integer.parseInt(args[0]));
+        } catch (Throwable e) { // which may be a checked one, undeclared
+            e.printStackTrace();
+            Runtime.getRuntime().halt(1); // the server's threads would go on
+        }
         System.out.println("lockproof: listening on " + server.getLocalAddress().getPort());
         if (toldToSave()) {
             server.shutdownNow();
