@@ -143,20 +143,20 @@ func (d *docstoreTarget) Faults() Faults     { return Faults{} }
 func (d *docstoreTarget) Close() error       { return d.stop() }
 
 func (d *docstoreTarget) Connect(ctx context.Context, _ int, via string) (*Connection, error) {
-	collection, hangUp, err := d.open(via)
-	if err != nil {
-		return nil, err
-	}
 	// To open is to try out, with some 15 requests.
-	store, err := keepTrying(ctx, max(8*d.o.pingEvery(), 4*time.Second), func(ctx context.Context) (*docstore.Store, error) {
-		return docstore.Open(ctx, collection, d.config)
+	return keepTrying(ctx, max(8*d.o.pingEvery(), 4*time.Second), func(ctx context.Context) (*Connection, error) {
+		collection, hangUp, err := d.open(via)
+		if err != nil {
+			return nil, err
+		}
+		store, err := docstore.Open(ctx, collection, d.config)
+		if err != nil {
+			hangUp()
+			return nil, err
+		}
+		floor := func(ctx context.Context, key string) (Swap, error) { return docstoreFloor(ctx, collection, key) }
+		return &Connection{Store: store, Floor: floor, Close: hangUp}, nil
 	})
-	if err != nil {
-		hangUp()
-		return nil, err
-	}
-	floor := func(ctx context.Context, key string) (Swap, error) { return docstoreFloor(ctx, collection, key) }
-	return &Connection{Store: store, Floor: floor, Close: hangUp}, nil
 }
 
 // docstoreFloor is Replace with the revision that the last write left in the
