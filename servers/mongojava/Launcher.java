@@ -3,6 +3,7 @@ import de.bwaldvogel.mongo.MongoVersion;
 import de.bwaldvogel.mongo.backend.h2.H2Backend;
 import java.io.File;
 import java.io.IOException;
+import java.net.InetSocketAddress;
 import java.util.List;
 import org.h2.mvstore.MVMap;
 import org.h2.mvstore.MVStore;
@@ -42,7 +43,9 @@ public final class Launcher {
             server.enableOplog();
         }
         try {
-            server.bind("127.0.0.1", Integer.parseInt(args[0]));
+            // One thread for all: a reply is encoded after the collection is let go, from the very
+            // document that it keeps, so with more a read could be half of one write and half of the next.
+            server.bind(new InetSocketAddress("127.0.0.1", Integer.parseInt(args[0])), 1, 1);
         } catch (Throwable e) { // which may be a checked one, undeclared
             e.printStackTrace();
             Runtime.getRuntime().halt(1); // the server's threads would go on
