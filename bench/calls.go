@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -187,20 +186,13 @@ type watchingStore struct {
 }
 
 // chance is a live.Chooser.
-type chance struct {
-	mu     sync.Mutex
-	random *rand.Rand
-}
+type chance struct{ random *rand.Rand }
 
 // newChoices makes what proxies and damaged stores draw from. Runs of a
 // benchmark need not repeat: one stream serves all.
 func newChoices(seed uint64) *live.Choices {
-	return live.NewChoices(&chance{random: rand.New(rand.NewPCG(seed, 1))})
+	return live.NewChoices(chance{rand.New(rand.NewPCG(seed, 1))})
 }
 
 // Choose implements live.Chooser.
-func (c *chance) Choose(_ string, n uint64) uint64 {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.random.Uint64N(n)
-}
+func (c chance) Choose(_ string, n uint64) uint64 { return c.random.Uint64N(n) }
