@@ -47,13 +47,15 @@ func RankInterval(n int64, share float64) (low, high int64, ok bool) {
 	if n < 1 {
 		return 0, 0, false
 	}
-	if v := float64(n) * share * (1 - share); v > 1000 {
+	v := float64(n) * share * (1 - share)
+	if v > 1000 {
 		d := 1.959964*math.Sqrt(v) + 0.5
 		low, high = int64(math.Floor(float64(n)*share-d)), int64(math.Ceil(float64(n)*share+d))+1
 		return low, high, low >= 1 && high <= n
 	}
 	sum := 0.0 // the probability that at most k samples lie below
-	for k := int64(0); k <= n; k++ {
+	nothing := int64(float64(n)*share - 10*math.Sqrt(v) - 10)
+	for k := max(0, nothing); k <= n; k++ {
 		sum += binomial(n, k, share)
 		if sum <= tail {
 			low = k + 1
