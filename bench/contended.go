@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -163,14 +164,14 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 	t.arrival.Store(0)
 	begun := time.Now()
 	until := begun.Add(length)
-	ctx, cancel := context.WithCancel(ctx)
+	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range t.seats {
 		all.Go(func() {
-			if err := t.client(ctx, i, begun, until); err != nil {
+			if err := t.client(limited, i, begun, until); err != nil {
 				t.mu.Lock()
-				if t.failure == nil && ctx.Err() == nil {
+				if t.failure == nil && limited.Err() == nil {
 					t.failure = err
 				}
 				t.mu.Unlock()
@@ -179,7 +180,10 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 		})
 	}
 	all.Wait()
-	t.lasted += min(time.Since(begun), length)
+	if limited.Err() != nil { // cut short
+		until = begun.Add(min(time.Since(begun), length))
+	}
+	t.lasted += until.Sub(begun)
 	t.all.acquires.Merge(t.round.acquires.Histogram)
 	t.all.handOffs.Merge(t.round.handOffs.Histogram)
 	if t.rate > 0 {
@@ -272,10 +276,7 @@ func (t *contest) once(ctx context.Context, i, lock int, wanted, until time.Time
 // been waiting when the round ended: that is less than they would have waited.
 func (t *contest) strike(begun, until time.Time) {
 	end := time.Now()
-	wanted := int64(until.Sub(begun).Seconds()*t.rate + 0.999999)
-	if end.Before(until) { // interrupted
-		wanted = int64(end.Sub(begun).Seconds() * t.rate)
-	}
+	wanted := int64(math.Ceil(until.Sub(begun).Seconds()*t.rate - 1e-6))
 	t.offered += wanted
 	for n := t.arrival.Load(); n < wanted; n++ {
 		t.unserved++

@@ -47,5 +47,8 @@ func short(ns int64) string {
 	case d >= time.Millisecond:
 		return d.Round(10 * time.Microsecond).String()
 	}
-	return d.Round(100 * time.Nanosecond).String()
+	if d >= 10*time.Microsecond {
+		return d.Round(100 * time.Nanosecond).String()
+	}
+	return d.String()
 }
