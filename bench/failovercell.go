@@ -183,11 +183,15 @@ func (c *Cell) addShares(d Distribution, all []time.Duration, ttl time.Duration)
 	for i, t := range all {
 		samples[i] = float64(t) / float64(ttl)
 	}
-	c.Metrics = append(c.Metrics, ratioMetric(d.Name+"/ttl", samples))
-	if q, ok := d.Quantile(0.99); ok {
+	for _, m := range []struct {
+		share   float64
+		name    string
+		samples []float64
+	}{{0.5, "/ttl", samples}, {0.99, " p99/ttl", nil}} {
+		q, _ := d.Quantile(m.share)
 		c.Metrics = append(c.Metrics, Metric{
-			Name: d.Name + " p99/ttl", Unit: "x", Value: float64(q.Value) / float64(ttl),
-			Low: float64(q.Low) / float64(ttl), High: float64(q.High) / float64(ttl), Better: LowerIsBetter,
+			Name: d.Name + m.name, Unit: "x", Value: float64(q.Value) / float64(ttl),
+			Low: float64(q.Low) / float64(ttl), High: float64(q.High) / float64(ttl), Better: LowerIsBetter, Samples: m.samples,
 		})
 	}
 }

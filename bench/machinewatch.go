@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/lockproof/lockproof/harness/target"
 )
 
 // machineWatch tells whether trials disturb each other: while they run, one
 // further client, with a lock of nobody, sleeps, looks how late it woke up, and
-// does a raw conditional update. Before they begin it does some alone.
+// does a raw conditional update. It does so before they begin, too.
 type machineWatch struct {
 	seat *Seat
 	// cancel ends the goroutine, which stop waits for.
@@ -31,16 +33,15 @@ func (r *failoverRun) watchMachine(ctx context.Context) (*machineWatch, error) {
 		return nil, err
 	}
 	w := &machineWatch{seat: seat}
-	swap := func(context.Context, []byte) error { return nil }
+	var swap target.Swap = func(context.Context, []byte) error { return nil }
 	if seat.Floor != nil {
 		if swap, err = seat.Floor(ctx, fmt.Sprintf("watch-%d", r.trials)); err != nil {
 			seat.Close()
 			return nil, fmt.Errorf("raw compare-and-swap: %w", err)
 		}
 	}
-	value := floorValue()
 	for range floorSamples {
-		d, err := timedSwap(ctx, swap, value)
+		_, d, err := lookOnce(ctx, swap)
 		if err != nil {
 			seat.Close()
 			return nil, err
@@ -50,12 +51,7 @@ func (r *failoverRun) watchMachine(ctx context.Context) (*machineWatch, error) {
 	ctx, w.cancel = context.WithCancel(ctx)
 	w.done.Go(func() {
 		for {
-			begun := time.Now()
-			if pause(ctx, watchEvery) != nil {
-				return
-			}
-			late := time.Since(begun) - watchEvery
-			d, err := timedSwap(ctx, swap, value)
+			late, d, err := lookOnce(ctx, swap)
 			if err != nil {
 				return
 			}
@@ -63,6 +59,17 @@ func (r *failoverRun) watchMachine(ctx context.Context) (*machineWatch, error) {
 		}
 	})
 	return w, nil
+}
+
+// lookOnce sleeps and does a raw conditional update.
+func lookOnce(ctx context.Context, swap target.Swap) (late, took time.Duration, err error) {
+	begun := time.Now()
+	if err := pause(ctx, watchEvery); err != nil {
+		return 0, 0, err
+	}
+	late = time.Since(begun) - watchEvery
+	took, err = timedSwap(ctx, swap, floorValue())
+	return late, took, err
 }
 
 // stop ends the watch; what it saw may be read then.

@@ -26,7 +26,7 @@ type acquireFlags struct {
 }
 
 func acquireCommand() *cobra.Command {
-	var f acquireFlags
+	f := acquireFlags{lock: lockFlags{publishes: true}}
 	cmd := &cobra.Command{
 		Use:   "acquire",
 		Short: "Measure what an acquire costs",

@@ -20,6 +20,9 @@ type lockFlags struct {
 	backend string
 	ttl     time.Duration
 	renew   time.Duration
+	// publishes: a lock that publishes defaults is run with them, unless a flag
+	// says otherwise; published: it is.
+	publishes, published bool
 }
 
 func (f *lockFlags) register(fl *pflag.FlagSet, ttl time.Duration) {
@@ -43,6 +46,7 @@ func (f *lockFlags) check(cmd *cobra.Command) error {
 	if _, err := subjects.Find(f.name); err != nil {
 		return err
 	}
+	f.published = f.name == "natslock" && f.publishes && !cmd.Flags().Changed("ttl") && !cmd.Flags().Changed("renew")
 	if f.name != subjects.ReferenceName {
 		return nil
 	}
@@ -55,6 +59,9 @@ func (f *lockFlags) check(cmd *cobra.Command) error {
 type nothing struct{ lock.Store }
 
 func (f *lockFlags) settings() subjects.Settings {
+	if f.published {
+		return bench.NATSLockSettings()
+	}
 	return subjects.Settings{TTL: f.ttl, RenewEvery: f.renew}
 }
 
