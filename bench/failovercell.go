@@ -14,6 +14,7 @@ type outcome struct {
 	mu      sync.Mutex
 	times   []times
 	missing int // the lock did not pass on
+	void    int // it did so before the failure
 	failure error
 }
 
@@ -25,6 +26,8 @@ func (o *outcome) add(t times, err error) {
 		o.times = append(o.times, t)
 	case errors.Is(err, errNoFailover):
 		o.missing++
+	case errors.Is(err, errVoid):
+		o.void++
 	case o.failure == nil:
 		o.failure = err
 	}
@@ -39,6 +42,15 @@ func (r *failoverRun) newTrial(f Failure) *trial {
 	}
 }
 
+// left is how many trials are still wanted. One that was void is made again, up
+// to as many as there should be: a machine that is too busy must come to an end.
+func (o *outcome) left(wanted int) int {
+	if o.failure != nil || o.void > wanted {
+		return 0
+	}
+	return max(0, wanted-len(o.times)-o.missing)
+}
+
 // cell measures one failure, in batches of trials side by side.
 func (r *failoverRun) cell(ctx context.Context, f Failure) error {
 	var o outcome
@@ -46,10 +58,8 @@ func (r *failoverRun) cell(ctx context.Context, f Failure) error {
 	if err != nil {
 		return err
 	}
-	for left := r.c.Trials; left > 0 && ctx.Err() == nil && o.failure == nil; {
-		n := min(left, r.c.Parallel)
-		left -= n
-		trials := make([]*trial, n)
+	for o.left(r.c.Trials) > 0 && ctx.Err() == nil {
+		trials := make([]*trial, min(o.left(r.c.Trials), r.c.Parallel))
 		for i := range trials {
 			trials[i] = r.newTrial(f)
 		}
@@ -165,11 +175,14 @@ func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell
 	if n := len(o.times); n < r.c.Trials {
 		c.Notes = append(c.Notes, fmt.Sprintf("%d of %d trials; in %d the lock did not pass to another client", n, r.c.Trials, o.missing))
 	}
+	if o.void > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("%d further trials do not count: the holder lost its lock before it was made to fail, so the machine is too busy, or the ttl too short for it", o.void))
+	}
 	if f == Restart {
 		c.Notes = append(c.Notes, fmt.Sprintf("the server was down for %s; up to %d locks met the same restart, so the samples are not quite independent",
 			r.c.Downtime, r.c.Parallel))
 	}
-	if len(o.times) > 0 && o.times[0].tried == false {
+	if len(o.times) > 0 && !o.times[0].tried {
 		c.Notes = append(c.Notes, "the requests of this lock cannot be seen: detect and acquire are not told apart")
 	}
 	beside.describe(&c, r.ttl)

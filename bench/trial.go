@@ -31,6 +31,7 @@ type trial struct {
 	beatSent time.Time // of the holder's last write to the key that succeeded
 	failedAt time.Time // zero: not yet
 	triedAt  time.Time // the first try of a waiter after that; zero: none was seen
+	early    bool      // a waiter took the lock from the holder before that
 }
 
 // times is what came of a trial.
@@ -140,7 +141,11 @@ func (t *trial) waiterCalled(c Call) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.contact = true
-	if c.Op.Writes() && !t.failedAt.IsZero() && c.Invoked.After(t.failedAt) && (t.triedAt.IsZero() || c.Invoked.Before(t.triedAt)) {
+	switch {
+	case !c.Op.Writes():
+	case t.failedAt.IsZero() || !c.Invoked.After(t.failedAt):
+		t.early = t.early || c.Err == nil
+	case t.triedAt.IsZero() || c.Invoked.Before(t.triedAt):
 		t.triedAt = c.Invoked
 	}
 }
@@ -201,7 +206,7 @@ func (t *trial) perform(ctx context.Context, strike func(context.Context) error)
 		return times{}, fmt.Errorf("lock %s: the new holder's write: %w", t.name, err)
 	}
 	stopWriting()
-	return t.account(won, resumed, <-lastWrite), nil
+	return t.account(won, resumed, <-lastWrite)
 }
 
 // firstOf returns the first of n that was granted, else the last.
@@ -248,10 +253,16 @@ func (t *trial) believes() bool {
 	return t.lease.Lost().Err() == nil && (!bounded || t.holder.Now == nil || t.holder.Now() < until)
 }
 
+// errVoid: there was no failover to measure.
+var errVoid = errors.New("the holder lost its lock before it was made to fail")
+
 // account turns what was seen into times.
-func (t *trial) account(won grant, resumed, lastWrite time.Time) times {
+func (t *trial) account(won grant, resumed, lastWrite time.Time) (times, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.early || won.at.Before(t.failedAt) || lastWrite.IsZero() {
+		return times{}, errVoid
+	}
 	r := times{
 		phase: t.failedAt.Sub(t.beatSent), failover: won.at.Sub(t.failedAt), resume: resumed.Sub(won.at),
 		outage: resumed.Sub(lastWrite), stale: t.resource.refused,
@@ -259,7 +270,7 @@ func (t *trial) account(won grant, resumed, lastWrite time.Time) times {
 	if !t.triedAt.IsZero() {
 		r.tried, r.detect, r.acquire = true, t.triedAt.Sub(t.failedAt), won.at.Sub(t.triedAt)
 	}
-	return r
+	return r, nil
 }
 
 // failNow notes the time of the failure.
