@@ -205,7 +205,7 @@ func (h histogram) at(rank int64) int64 {
 	case h.TotalCount():
 		return h.Max()
 	}
-	return min(h.ValueAtPercentile(100*(float64(rank)-0.5)/float64(h.TotalCount())), h.Max())
+	return h.ValueAtPercentile(100 * (float64(rank) - 0.5) / float64(h.TotalCount()))
 }
 
 // describe is distribution for a histogram.
