@@ -73,7 +73,6 @@ type contest struct {
 	grants []float64 // by client, within the rounds' time
 	counts Counts
 	count  int64 // grants, also those after the time
-	fair   []float64
 
 	swaps                        histogram
 	swapped                      []time.Duration // before a round and after it
