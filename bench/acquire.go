@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness/target"
+	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/subjects"
 )
 
@@ -248,9 +249,30 @@ func floorValue() []byte {
 // releaseTimeout bounds a release after the end of a measurement.
 const releaseTimeout = 5 * time.Second
 
-// release gives a lease back even if the measurement was ended.
-func release(ctx context.Context, l subjects.Lease) error {
+// release gives a lease back even if the measurement was ended. A store that is
+// slow may leave open whether it did; the lease then runs out by itself, and
+// whoever waits for it waits as long. confirmed is false then.
+func release(ctx context.Context, l subjects.Lease) (confirmed bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	return l.Release(ctx)
+	err = l.Release(ctx)
+	if errors.Is(err, lock.ErrRefused) {
+		return false, fmt.Errorf("release: %w", err)
+	}
+	return err == nil, nil
+}
+
+// unreleased is the note that a cell has where releases were not confirmed.
+func (c *Cell) unreleased(n int64) {
+	if n > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("%d releases were not confirmed by the store; whoever came next waited for the lease to run out", n))
+	}
+}
+
+var errNoAnswer = errors.New("the store has not granted a free lock for as long as a lease and half a minute more")
+
+// patiently bounds an acquire of a lock that nobody holds: one that a release
+// without an answer left is free after its ttl.
+func (c Contender) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, 2*c.Settings.TTL+30*time.Second, errNoAnswer)
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -80,6 +81,7 @@ type contest struct {
 	lasted                       time.Duration
 	arrival                      atomic.Int64 // the next of the schedule
 	offered, unserved            int64
+	waiting, unreleased          int64 // acquires cut short at the end of a round; releases without an answer
 	failure                      error
 }
 
@@ -88,9 +90,18 @@ type samples struct{ acquires, handOffs histogram }
 
 func newSamples() samples { return samples{newHistogram(), newHistogram()} }
 
-// contestRounds is how many rounds a cell with contention has: enough for an
-// interval, and each long enough for the contention to settle.
-const contestRounds = 10
+// A cell with contention has at most contestRounds rounds, enough for an interval,
+// and each is long enough for the contention to settle: with many clients they
+// are fewer.
+const (
+	contestRounds  = 10
+	settlingClient = 20 * time.Millisecond
+)
+
+// rounds is how many fit into the time of the cell.
+func (t *contest) rounds() time.Duration {
+	return min(max(t.c.Duration/(time.Duration(len(t.seats))*settlingClient), 1), contestRounds)
+}
 
 func (r *acquireRun) contended(ctx context.Context, clients, locks int, rate float64) (Cell, error) {
 	t := &contest{c: r.c, rate: rate, grants: make([]float64, clients), all: newSamples(), late: newHistogram(), swaps: newHistogram()}
@@ -110,9 +121,10 @@ func (r *acquireRun) contended(ctx context.Context, clients, locks int, rate flo
 		t.locks = append(t.locks, &lockBoard{})
 	}
 	err := t.takeFloor(ctx)
-	for round := 0; round < contestRounds && err == nil; round++ {
+	rounds := t.rounds()
+	for round := time.Duration(0); round < rounds && err == nil; round++ {
 		before := t.swapped
-		if err = t.compete(ctx, r.c.Duration/contestRounds); err != nil {
+		if err = t.compete(ctx, r.c.Duration/rounds); err != nil {
 			break
 		}
 		if err = t.takeFloor(ctx); err == nil {
@@ -157,7 +169,7 @@ func (t *contest) close(before []time.Duration) {
 }
 
 // compete is one round: the clients run for so long, and then finish what they
-// began. The goroutines end then, or when ctx does; compete waits for them.
+// began, for at most as long again and a second at least. The goroutines end then, or when ctx does; compete waits for them.
 func (t *contest) compete(ctx context.Context, length time.Duration) error {
 	t.round = newSamples()
 	t.arrival.Store(0)
@@ -165,10 +177,12 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 	until := begun.Add(length)
 	limited, cancel := context.WithCancel(ctx)
 	defer cancel()
+	acquiring, stop := context.WithDeadlineCause(limited, until.Add(max(length, time.Second)), errRoundOver)
+	defer stop()
 	var all sync.WaitGroup
 	for i := range t.seats {
 		all.Go(func() {
-			if err := t.client(limited, i, begun, until); err != nil {
+			if err := t.client(limited, acquiring, i, begun, until); err != nil {
 				t.mu.Lock()
 				if t.failure == nil && limited.Err() == nil {
 					t.failure = err
@@ -194,15 +208,23 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 	return ctx.Err()
 }
 
-// client is one of those that compete.
-func (t *contest) client(ctx context.Context, i int, begun, until time.Time) error {
+// errRoundOver ends acquires that still wait for a while after a round: with many
+// clients the last one would be granted minutes later.
+var errRoundOver = errors.New("the round is over")
+
+// client is one of those that compete; acquiring ends some time after the round.
+func (t *contest) client(ctx, acquiring context.Context, i int, begun, until time.Time) error {
 	random := rand.New(rand.NewPCG(uint64(i), uint64(begun.UnixNano())))
 	for time.Now().Before(until) {
 		wanted, ok, err := t.due(ctx, begun, until)
 		if err != nil || !ok {
 			return err
 		}
-		if err := t.once(ctx, i, random.IntN(len(t.names)), wanted, until); err != nil {
+		err = t.once(ctx, acquiring, i, random.IntN(len(t.names)), wanted, until)
+		if errors.Is(err, errRoundOver) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -234,17 +256,25 @@ func (t *contest) due(ctx context.Context, begun, until time.Time) (wanted time.
 	return wanted, true, nil
 }
 
-// once acquires, holds and releases.
-func (t *contest) once(ctx context.Context, i, lock int, wanted, until time.Time) error {
+// once acquires, holds and releases. An acquire that is cut short counts with the
+// time that it had waited.
+func (t *contest) once(ctx, acquiring context.Context, i, lock int, wanted, until time.Time) error {
 	s, board := t.seats[i], t.locks[lock]
 	var before Counts
 	if s.Counts != nil {
 		before = s.Counts()
 	}
 	board.enter()
-	l, err := s.Locker.Acquire(ctx, t.names[lock], noOptions)
+	l, err := s.Locker.Acquire(acquiring, t.names[lock], noOptions)
 	if err != nil {
 		board.leave()
+		if ctx.Err() == nil && acquiring.Err() != nil {
+			t.mu.Lock()
+			defer t.mu.Unlock()
+			t.waiting++
+			t.round.acquires.add(time.Since(wanted))
+			return errRoundOver
+		}
 		return fmt.Errorf("acquire %s: %w", t.names[lock], err)
 	}
 	now := time.Now()
@@ -264,8 +294,14 @@ func (t *contest) once(ctx context.Context, i, lock int, wanted, until time.Time
 	t.mu.Unlock()
 	held := pause(ctx, t.c.Hold)
 	board.releasing(time.Now())
-	if err := release(ctx, l); err != nil {
-		return fmt.Errorf("release %s: %w", t.names[lock], err)
+	confirmed, err := release(ctx, l)
+	if err != nil {
+		return err
+	}
+	if !confirmed {
+		t.mu.Lock()
+		t.unreleased++
+		t.mu.Unlock()
 	}
 	return held
 }

@@ -42,6 +42,11 @@ func (t *contest) result(who Contender) Cell {
 	if len(t.grants) > 1 && inTime > 0 {
 		c.Metrics = append(c.Metrics, Metric{Name: "fairness", Unit: "Jain", Value: Jain(t.grants), Better: HigherIsBetter})
 	}
+	c.unreleased(t.unreleased)
+	if t.waiting > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf(
+			"%d acquires still waited some time after a round; they count with the time that they had waited until then, which is less than they would have", t.waiting))
+	}
 	if t.rate > 0 {
 		t.judgeOffer(&c, throughput)
 	}

@@ -167,11 +167,18 @@ func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell
 	part("failover", func(t times) time.Duration { return t.failover }, false)
 	part("phase", func(t times) time.Duration { return t.phase }, false)
 	c.Metrics = append(c.Metrics, Metric{Name: "trials", Unit: "trials", Value: float64(len(o.times))})
-	stale := int64(0)
+	stale, doubled := int64(0), 0
 	for _, t := range o.times {
 		stale += t.stale
+		if t.doubled {
+			doubled++
+		}
 	}
-	c.Metrics = append(c.Metrics, Metric{Name: "stale accesses refused", Unit: "accesses", Value: float64(stale), Better: LowerIsBetter})
+	c.Metrics = append(c.Metrics, Metric{Name: "stale accesses refused", Unit: "accesses", Value: float64(stale), Better: LowerIsBetter},
+		Metric{Name: "two holders", Unit: "trials", Value: float64(doubled), Better: LowerIsBetter})
+	if doubled > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("in %d trials the old holder still believed in its lease when the new one was granted, and went on writing: their outage says nothing", doubled))
+	}
 	if n := len(o.times); n < r.c.Trials {
 		c.Notes = append(c.Notes, fmt.Sprintf("%d of %d trials; in %d the lock did not pass to another client", n, r.c.Trials, o.missing))
 	}

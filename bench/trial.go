@@ -31,13 +31,15 @@ type trial struct {
 	beatSent time.Time // of the holder's last write to the key that succeeded
 	failedAt time.Time // zero: not yet
 	triedAt  time.Time // the first try of a waiter after that; zero: none was seen
-	early    bool      // a waiter took the lock from the holder before that
+	early    bool      // the holder had lost the lock before that
+	doubled  bool      // the holder still believed in its lease at the grant
 }
 
 // times is what came of a trial.
 type times struct {
 	phase, detect, acquire, resume, outage, failover time.Duration
 	tried                                            bool // the first try was seen, so that detect and acquire are known
+	doubled                                          bool
 	stale                                            int64
 }
 
@@ -186,7 +188,7 @@ func (t *trial) perform(ctx context.Context, strike func(context.Context) error)
 	if err := pause(limited, s.RenewEvery); err != nil {
 		return times{}, err
 	}
-	for !t.inContact() {
+	for t.waiters[0].Counts != nil && !t.inContact() {
 		if err := pause(limited, time.Millisecond); err != nil {
 			return times{}, fmt.Errorf("lock %s: no client came to wait for it: %w", t.name, err)
 		}
@@ -198,6 +200,7 @@ func (t *trial) perform(ctx context.Context, strike func(context.Context) error)
 		stopWriting()
 	}
 	won := firstOf(grants, len(t.waiters))
+	t.doubled = t.failure != Crash && t.believes()
 	if won.err != nil {
 		return times{}, fmt.Errorf("lock %s: %w", t.name, won.err)
 	}
@@ -260,12 +263,13 @@ var errVoid = errors.New("the holder lost its lock before it was made to fail")
 func (t *trial) account(won grant, resumed, lastWrite time.Time) (times, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.early || won.at.Before(t.failedAt) || lastWrite.IsZero() {
-		return times{}, errVoid
+	seen := t.waiters[0].Counts != nil
+	if t.early || won.at.Before(t.failedAt) || lastWrite.IsZero() || seen && t.triedAt.IsZero() {
+		return times{}, errVoid // the last: the try that won was under way already
 	}
 	r := times{
 		phase: t.failedAt.Sub(t.beatSent), failover: won.at.Sub(t.failedAt), resume: resumed.Sub(won.at),
-		outage: resumed.Sub(lastWrite), stale: t.resource.refused,
+		outage: resumed.Sub(lastWrite), stale: t.resource.refused, doubled: t.doubled,
 	}
 	if !t.triedAt.IsZero() {
 		r.tried, r.detect, r.acquire = true, t.triedAt.Sub(t.failedAt), won.at.Sub(t.triedAt)
@@ -273,11 +277,12 @@ func (t *trial) account(won grant, resumed, lastWrite time.Time) (times, error) 
 	return r, nil
 }
 
-// failNow notes the time of the failure.
+// failNow notes the time of the failure, and whether there is anything to lose.
 func (t *trial) failNow() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.failedAt = time.Now()
+	t.early = t.early || t.lease == nil || !t.believes()
 }
 
 // strikeAlone is the failure of this trial's holder, at a random phase.

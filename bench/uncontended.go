@@ -11,6 +11,7 @@ import (
 // pairing is how a cell without contention takes its samples: acquire and raw
 // compare-and-swap by turns, so that both meet the same machine.
 type pairing struct {
+	who  Contender
 	cell Cell
 	swap target.Swap // nil: there is none
 	// next says which client acquires which lock.
@@ -21,6 +22,7 @@ type pairing struct {
 	counts                    Counts
 	counted                   bool
 	grants                    int64
+	unreleased                int64
 }
 
 func (r *acquireRun) uncontended(ctx context.Context) (Cell, error) {
@@ -55,11 +57,14 @@ func (r *acquireRun) byTurns(ctx context.Context) (Cell, error) {
 	}
 	name := r.key("turns")
 	return r.paired(ctx, "by-turns", swap, func(ctx context.Context) (*Seat, string, error) {
+		ctx, cancel := r.c.Contender.patiently(ctx)
+		defer cancel()
 		l, err := second.Locker.Acquire(ctx, name, noOptions)
 		if err != nil {
 			return nil, "", fmt.Errorf("acquire %s: %w", name, err)
 		}
-		return first, name, release(ctx, l)
+		_, err = release(ctx, l)
+		return first, name, err
 	})
 }
 
@@ -67,7 +72,7 @@ func (r *acquireRun) byTurns(ctx context.Context) (Cell, error) {
 // samples fit into one, and does not count.
 func (r *acquireRun) paired(ctx context.Context, name string, swap target.Swap, next func(context.Context) (*Seat, string, error)) (Cell, error) {
 	p := &pairing{
-		cell: r.c.Contender.cell(name), swap: swap, next: next,
+		who: r.c.Contender, cell: r.c.Contender.cell(name), swap: swap, next: next,
 		acquires: newHistogram(), releases: newHistogram(), swaps: newHistogram(),
 	}
 	const warmUp = 5
@@ -100,7 +105,7 @@ func (p *pairing) round(ctx context.Context, samples int, into *pairing) error {
 		if err != nil {
 			return err
 		}
-		acquired, released, used, err := timedAcquire(ctx, seat, name)
+		acquired, released, used, err := p.timedAcquire(ctx, seat, name)
 		if err != nil {
 			return err
 		}
@@ -137,7 +142,9 @@ func (p *pairing) add(acquires, releases, swaps []time.Duration, counts Counts) 
 
 // timedAcquire acquires and releases; used is what the acquire alone asked of
 // the store.
-func timedAcquire(ctx context.Context, s *Seat, name string) (acquired, released time.Duration, used Counts, err error) {
+func (p *pairing) timedAcquire(ctx context.Context, s *Seat, name string) (acquired, released time.Duration, used Counts, err error) {
+	ctx, cancel := p.who.patiently(ctx)
+	defer cancel()
 	var before Counts
 	if s.Counts != nil {
 		before = s.Counts()
@@ -152,10 +159,11 @@ func timedAcquire(ctx context.Context, s *Seat, name string) (acquired, released
 		used = s.Counts().minus(before)
 	}
 	begun = time.Now()
-	if err := release(ctx, l); err != nil {
-		return 0, 0, used, fmt.Errorf("release %s: %w", name, err)
+	confirmed, err := release(ctx, l)
+	if !confirmed {
+		p.unreleased++
 	}
-	return acquired, time.Since(begun), used, nil
+	return acquired, time.Since(begun), used, err
 }
 
 func timedSwap(ctx context.Context, swap target.Swap, value []byte) (time.Duration, error) {
@@ -179,6 +187,7 @@ func (p *pairing) result(rounds int) Cell {
 	if p.counted && p.grants > 0 {
 		c.addCounts(p.counts, p.grants)
 	}
+	c.unreleased(p.unreleased)
 	if n := len(p.ratios); p.swap != nil && n < rounds {
 		c.Notes = append(c.Notes, fmt.Sprintf("%d of %d rounds", n, rounds))
 	}
