@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/lockproof/lockproof/bench"
-	"github.com/lockproof/lockproof/internal/plain"
 )
 
 // chart is a figure of the page: what the script needs to draw it, and what is
@@ -66,21 +65,6 @@ type spot struct {
 	Samples []float64 `json:"samples,omitempty"`
 }
 
-// setting is a lease setting with others of one front.
-type setting struct {
-	Name   string  `json:"name"`
-	Points []point `json:"points"`
-}
-
-type point struct {
-	Name   string  `json:"name"`
-	X      float64 `json:"x"`
-	Y      float64 `json:"y"`
-	Size   float64 `json:"size"`
-	Front  bool    `json:"front"`
-	Hollow bool    `json:"hollow"` // predicted, not measured
-}
-
 // charts are all that r has figures for.
 func charts(r *bench.Result, id string) []chart {
 	var all []chart
@@ -91,6 +75,14 @@ func charts(r *bench.Result, id string) []chart {
 		}
 	}
 	return all
+}
+
+// finite is v, or 0 for what is no number and has no place in a chart.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
 }
 
 // curve is a cumulative distribution as far as it is known, in points whose
@@ -106,7 +98,7 @@ func curve(d bench.Distribution) [][2]float64 {
 	}
 	var all [][2]float64
 	for _, p := range points {
-		all = append(all, [2]float64{math.Max(float64(p.Value), 1), min(max(p.Share, 0), 1)})
+		all = append(all, [2]float64{math.Max(float64(p.Value), 1), min(max(finite(p.Share), 0), 1)})
 	}
 	return all
 }
@@ -156,7 +148,7 @@ func cdfChart(r *bench.Result) (chart, bool) {
 			byCell = append(byCell, v)
 		}
 	}
-	views := append(byName, byCell...)
+	views := slices.Concat(byName, byCell)
 	if len(r.Cells) == 1 {
 		views = byCell
 	}
@@ -225,7 +217,7 @@ func partsChart(r *bench.Result) (chart, bool) {
 		cells = append(cells, c)
 		for i := range d.Parts {
 			one, _ := c.Distribution(d.Parts[i].Name)
-			d.Parts[i].Values = append(d.Parts[i].Values, one.Mean)
+			d.Parts[i].Values = append(d.Parts[i].Values, max(finite(one.Mean), 0))
 		}
 		d.Spots = append(d.Spots, quantileSpots(len(d.Rows), outage, 0.5, 0.99)...)
 		d.Rows = append(d.Rows, shortName(c, keys))
@@ -285,7 +277,11 @@ func figuresChart(r *bench.Result) (chart, bool) {
 			if m.Low == 0 && m.High == 0 && len(m.Samples) == 0 {
 				continue
 			}
-			v.Spots = append(v.Spots, spot{Row: len(v.Rows), Name: m.Name, Value: m.Value, Low: m.Low, High: m.High, Samples: m.Samples})
+			one := spot{Row: len(v.Rows), Name: m.Name, Value: m.Value, Low: finite(m.Low), High: finite(m.High)}
+			for _, sample := range m.Samples {
+				one.Samples = append(one.Samples, finite(sample))
+			}
+			v.Spots = append(v.Spots, one)
 			v.Rows = append(v.Rows, shortName(c, keys))
 		}
 		switch {
@@ -296,7 +292,7 @@ func figuresChart(r *bench.Result) (chart, bool) {
 			others = append(others, v)
 		}
 	}
-	views := append(ratios, others...)
+	views := slices.Concat(ratios, others)
 	return chart{
 		Title: "Figures with their uncertainty",
 		Note:  "The mark is the figure, the line its 95 % confidence, the faint dots are the rounds.",
@@ -311,95 +307,4 @@ func figuresChart(r *bench.Result) (chart, bool) {
 		}),
 		Data: chartData{Kind: "figures", Views: views},
 	}, len(views) > 0
-}
-
-// frontChart shows lease settings: how long nobody holds the lock after a death
-// against how often a living holder loses it. A line joins the settings of one
-// front.
-func frontChart(r *bench.Result) (chart, bool) {
-	lines, cells := fronts(r)
-	if len(cells) == 0 {
-		return chart{}, false
-	}
-	d := chartData{Kind: "front", Lines: lines, Names: [3]string{nameFailover, nameFalse, nameRequests}}
-	least, least2, most := math.Inf(1), math.Inf(1), 0.0
-	for _, line := range lines {
-		for _, p := range line.Points {
-			if p.Y > 0 {
-				least = min(least, p.Y)
-			}
-			least2, most = min(least2, p.Size), max(most, p.Size)
-		}
-	}
-	d.Floor, d.Size = floor(least), [2]float64{least2, most}
-	return chart{
-		Title: "What a lease setting costs",
-		Note: "Further left and lower is better, and a smaller bubble is cheaper (" + nameRequests +
-			"). A line joins the settings that no other beats in all three. Hollow is predicted, filled is measured. Both axes are logarithmic; a rate of 0 stands on the lowest line.",
-		Summary: summary("Lease settings. ", cells, settingKeys(r.Cells), func(c bench.Cell) []string {
-			var words []string
-			for _, name := range []string{nameFailover, nameFalse, nameRequests} {
-				m, _ := c.Metric(name)
-				words = append(words, name+" "+quantity(m.Value, m.Unit))
-			}
-			if m, _ := c.Metric(nameFront); m.Value == 1 {
-				words = append(words, nameFront)
-			}
-			return words
-		}),
-		Data: d,
-	}, true
-}
-
-// floor is where a rate of 0 stands on a logarithmic axis: below all others.
-func floor(least float64) float64 {
-	if math.IsInf(least, 0) {
-		return 0.1
-	}
-	return math.Pow(10, math.Floor(math.Log10(least))-1)
-}
-
-// fronts are the settings that can be drawn, in lines of those that share all
-// labels but ttl, renewal and where the figures come from.
-func fronts(r *bench.Result) ([]setting, []bench.Cell) {
-	keys := settingKeys(r.Cells)
-	rest := slices.DeleteFunc(slices.Clone(keys), func(k string) bool { return k == labelTTL || k == labelRenew || k == labelSource })
-	var lines []setting
-	var cells []bench.Cell
-	for _, c := range r.Cells {
-		x, okX := c.Metric(nameFailover)
-		y, okY := c.Metric(nameFalse)
-		if !okX || !okY || x.Value <= 0 || y.Value < 0 || math.IsInf(x.Value+y.Value, 0) || math.IsNaN(x.Value+y.Value) {
-			continue
-		}
-		size, _ := c.Metric(nameRequests)
-		front, _ := c.Metric(nameFront)
-		name := ""
-		if len(rest) > 0 {
-			name = shortName(c, rest)
-		}
-		i := slices.IndexFunc(lines, func(s setting) bool { return s.Name == name })
-		if i < 0 {
-			i = len(lines)
-			lines = append(lines, setting{Name: name})
-		}
-		lines[i].Points = append(lines[i].Points, point{Name: settingName(c), X: x.Value, Y: y.Value, Size: size.Value,
-			Front: front.Value == 1, Hollow: c.Label(labelSource) == predicted})
-		cells = append(cells, c)
-	}
-	return lines, cells
-}
-
-// settingName is "ttl 10s, renew 3.3s", or the name of a cell without labels.
-func settingName(c bench.Cell) string {
-	var words []string
-	for _, key := range []string{labelTTL, labelRenew} {
-		if v := c.Label(key); v != "" {
-			words = append(words, key+" "+v)
-		}
-	}
-	if len(words) == 0 {
-		return plain.Line(c.Name)
-	}
-	return strings.Join(words, ", ")
 }

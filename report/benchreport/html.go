@@ -45,7 +45,7 @@ type group struct {
 func HTML(w io.Writer, r *bench.Result, more ...*bench.Result) error {
 	p := page{Title: title(r)}
 	for i, one := range append([]*bench.Result{r}, more...) {
-		p.Results = append(p.Results, newSection(one, strconv.Itoa(i+1)))
+		p.Results = append(p.Results, newSection(cleaned(one), strconv.Itoa(i+1)))
 	}
 	t, err := template.ParseFS(assets, "assets/page.html.tmpl")
 	if err != nil {

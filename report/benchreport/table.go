@@ -33,6 +33,40 @@ type column struct {
 // entry is a value and, under it, the range in which it lies with 95 % confidence.
 type entry struct{ Text, Range string }
 
+// cleaned is r with its foreign text on one line each, without control characters
+// and without what would reorder the text around it.
+func cleaned(r *bench.Result) *bench.Result {
+	c := *r
+	for _, s := range []*string{&c.Command, &c.Commit, &c.Advice, &c.Machine.OS, &c.Machine.Arch, &c.Machine.CPU, &c.Machine.Go} {
+		*s = plain.Line(*s)
+	}
+	c.Notes = lines(r.Notes)
+	c.Cells = slices.Clone(r.Cells)
+	for i := range c.Cells {
+		one := &c.Cells[i]
+		one.Name, one.Notes = plain.Line(one.Name), lines(one.Notes)
+		one.Labels, one.Metrics, one.Distributions = slices.Clone(one.Labels), slices.Clone(one.Metrics), slices.Clone(one.Distributions)
+		for j := range one.Labels {
+			one.Labels[j] = bench.Label{Key: plain.Line(one.Labels[j].Key), Value: plain.Line(one.Labels[j].Value)}
+		}
+		for j := range one.Metrics {
+			one.Metrics[j].Name, one.Metrics[j].Unit = plain.Line(one.Metrics[j].Name), plain.Line(one.Metrics[j].Unit)
+		}
+		for j := range one.Distributions {
+			one.Distributions[j].Name = plain.Line(one.Distributions[j].Name)
+		}
+	}
+	return &c
+}
+
+func lines(texts []string) []string {
+	var all []string
+	for _, s := range texts {
+		all = append(all, plain.Line(s))
+	}
+	return all
+}
+
 // Titles of results, by their kind.
 func title(r *bench.Result) string {
 	switch r.Kind {

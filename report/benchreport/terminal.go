@@ -28,19 +28,20 @@ const (
 // is never broken. A table that is too wide is continued in a further one. The
 // error is that of w.
 func Terminal(w io.Writer, r *bench.Result, width int) error {
+	r = cleaned(r)
 	t := terminal{width: min(max(width, leastWidth), mostWidth)}
 	t.wrapped("", title(r))
 	all := facts(r)
 	label := 0
 	for _, f := range all {
-		label = max(label, plain.Columns(plain.Line(f.Name)))
+		label = max(label, plain.Columns(f.Name))
 	}
 	label = min(label, t.width/3)
 	for _, f := range all {
-		name := plain.Line(f.Name)
+		name := f.Name
 		head := "  " + name + strings.Repeat(" ", max(0, label-plain.Columns(name))+2)
 		if f.Name == "command" {
-			t.line(head + plain.Line(f.Value))
+			t.line(head + f.Value)
 			continue
 		}
 		t.wrapped(head, f.Value)
@@ -81,31 +82,39 @@ func (t *terminal) line(s string) { t.b.WriteString(strings.TrimRight(s, " ") + 
 func (t *terminal) wrapped(head, s string) {
 	left := plain.Columns(head)
 	if left > t.width/2 {
-		t.line(head)
+		for line := range strings.SplitSeq(plain.Wrap(head, t.width-2), "\n") {
+			t.line("  " + line)
+		}
 		left = 4
 		head = strings.Repeat(" ", left)
 	}
-	for line := range strings.SplitSeq(plain.Wrap(plain.Line(s), t.width-left), "\n") {
+	for line := range strings.SplitSeq(plain.Wrap(s, t.width-left), "\n") {
 		t.line(head + line)
 		head = strings.Repeat(" ", left)
 	}
 }
 
-// brokenHeading writes a heading in lines about as wide as what is under it.
+// brokenHeading writes a heading in lines about as wide as what is under it. The
+// arrow at its end stays beside a word.
 func brokenHeading(s string, width int) string {
-	s = plain.Line(s)
+	arrow := ""
+	for _, one := range []string{" ↓", " ↑"} {
+		if text, ok := strings.CutSuffix(s, one); ok {
+			s, arrow = text, one
+		}
+	}
 	longest := narrowest
 	for word := range strings.FieldsSeq(s) {
 		longest = max(longest, plain.Columns(word))
 	}
-	return plain.Wrap(s, max(width, min(longest, longestWord)))
+	return plain.Wrap(s, max(width-plain.Columns(arrow), min(longest, longestWord))) + arrow
 }
 
 // cellText is what stands in a column of a table: a few lines.
 func cellText(e entry, width int) string {
-	s := plain.Wrap(plain.Line(e.Text), width)
+	s := plain.Wrap(e.Text, width)
 	if e.Range != "" {
-		s += "\n" + plain.Line(e.Range)
+		s += "\n" + e.Range
 	}
 	return s
 }
@@ -125,7 +134,11 @@ func (t *terminal) table(one table) {
 	for named < len(one.Columns) && !one.Columns[named].Number {
 		named++
 	}
-	limit, wide := t.widths(one, named)
+	limit, wide, fits := t.widths(one, named)
+	if !fits {
+		one, named = merged(one, named), 1
+		limit, wide, _ = t.widths(one, named)
+	}
 	heading := one.Title
 	for from := named; from < len(one.Columns) || from == named; {
 		columns := make([]int, 0, len(one.Columns))
@@ -145,10 +158,26 @@ func (t *terminal) table(one table) {
 	}
 }
 
+// merged puts all that names a row into one column, for a table with more names
+// than there is room for.
+func merged(one table, named int) table {
+	m := table{Title: one.Title, Columns: append([]column{{Name: "setting"}}, one.Columns[named:]...)}
+	for _, row := range one.Rows {
+		var words []string
+		for i, e := range row[:named] {
+			if e.Text != none {
+				words = append(words, one.Columns[i].Name+" "+e.Text)
+			}
+		}
+		m.Rows = append(m.Rows, append([]entry{{Text: strings.Join(words, ", ")}}, row[named:]...))
+	}
+	return m
+}
+
 // widths are those of the columns, if no value is wider than limit. What names a
-// row takes about half of a line at most, and is broken to do so.
-func (t *terminal) widths(one table, named int) (limit int, wide []int) {
-	for limit = t.width / 2; ; limit = limit * 3 / 4 {
+// row takes half of a line at most and is broken to do so, as long as that fits.
+func (t *terminal) widths(one table, named int) (limit int, wide []int, fits bool) {
+	for limit = t.width/2 - between; ; limit = limit * 3 / 4 {
 		wide = make([]int, len(one.Columns))
 		total := 0
 		for i, c := range one.Columns {
@@ -160,8 +189,9 @@ func (t *terminal) widths(one table, named int) (limit int, wide []int) {
 				total += wide[i] + between
 			}
 		}
-		if total <= t.width/2 || limit <= narrowest {
-			return limit, wide
+		fits = total <= t.width/2
+		if fits || limit <= narrowest {
+			return limit, wide, fits
 		}
 	}
 }

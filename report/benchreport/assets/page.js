@@ -81,6 +81,7 @@
   const rowAxis = (css, rows, width) => Object.assign(axis(css), { type: 'category', data: rows, inverse: true,
     axisTick: { show: false }, splitLine: { show: false },
     axisLabel: { color: css.ink, interval: 0, width: Math.max(80, Math.min(260, width * 0.32)), overflow: 'break', lineHeight: 14 } });
+  const tall = (width, height) => width > 560 ? height : height + 24;
   const grid = more => Object.assign({ left: 8, right: 24, top: 12, bottom: 42, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' }, more);
   // whiskers are the ranges of spots.
   const whiskers = (spots, at, color) => ({ silent: true, animation: false, symbol: 'none', label: { show: false },
@@ -89,6 +90,7 @@
   const same = x => x;
   const extent = (values, pad) => {
     const all = values.filter(v => v > 0);
+    if (!all.length) return [1, 10];
     return [Math.min(...all) / pad, Math.max(...all) * pad];
   };
 
@@ -115,7 +117,7 @@
       const o = base(css, { trigger: 'item', formatter: p => p.seriesType === 'bar'
         ? tip([data.rows[p.dataIndex], p.seriesName + ' ' + duration(p.value) + ' on average'])
         : tip([data.rows[p.data.spot.row], p.data.spot.name + ' of the outage ' + duration(p.data.spot.value) + range(p.data.spot, 'ns')]) });
-      o.height = 100 + data.rows.length * 44;
+      o.height = 100 + data.rows.length * tall(width, 44);
       o.grid = grid();
       const means = data.rows.map((_, i) => data.parts.reduce((sum, p) => sum + p.values[i], 0));
       o.xAxis = linearAxis(css, 0, Math.max(...means, ...data.spots.flatMap(s => [s.value, s.high])), width / 120, duration);
@@ -126,12 +128,12 @@
     spread(css, data, view, width) {
       const [low, high] = extent(data.spots.flatMap(s => [s.value, s.low, s.high]), 1.15);
       const o = base(css, { trigger: 'item', formatter: p => tip([data.rows[p.data.spot.row], p.seriesName + ' ' + duration(p.data.spot.value) + range(p.data.spot, 'ns')]) });
-      o.height = 90 + data.rows.length * 36;
+      o.height = 90 + data.rows.length * tall(width, 36);
       o.grid = grid();
       o.xAxis = logAxis(css, low, high, width / 75, duration);
       o.yAxis = rowAxis(css, data.rows, width);
       o.series = [];
-      return marks(o, css, data.spots, Math.log10, 0);
+      return marks(o, css, data.spots, v => Math.log10(Math.max(v, 1)), 0);
     },
     figures(css, data, view, width) {
       const write = x => quantity(x, view.unit);
@@ -144,7 +146,7 @@
       const at = wide ? Math.log10 : same;
       const o = base(css, { trigger: 'item', formatter: p => tip([view.rows[p.data.spot.row], view.name + ' ' + write(p.data.one === undefined ? p.data.spot.value : p.data.one) +
         (p.data.one === undefined ? range(p.data.spot, view.unit) : ' in one round')]) });
-      o.height = 60 + view.rows.length * 36;
+      o.height = 60 + view.rows.length * tall(width, 36);
       o.legend.show = false;
       o.grid = grid({ bottom: 10 });
       o.xAxis = wide ? logAxis(css, ...extent(values, 1.15), width / 75, write)
@@ -173,12 +175,12 @@
       o.xAxis = Object.assign(logAxis(css, ...extent(points.map(p => p.x), 1.25), width / 75, duration), { name: data.names[0], nameLocation: 'middle', nameGap: 24 });
       o.yAxis = Object.assign(logAxis(css, data.floor / 2.5, high, 10, v => v <= data.floor * 1.01 ? '0' : three(v), data.floor), { name: data.names[1], nameTextStyle: { color: css.soft, align: 'left' } });
       o.series = data.lines.flatMap((l, i) => [
-        { type: 'line', name: l.name || 'front', color: css.colors[i % 8], symbol: 'none', silent: true, lineStyle: { width: 1.5 },
+        { type: 'line', name: l.name || 'front', color: css.colors[i % 8], symbol: 'none', silent: true, z: 2, lineStyle: { width: 1.5 },
           data: l.points.filter(p => p.front).sort((a, b) => a.x - b.x || b.y - a.y).map(p => [Math.log10(p.x), y(p)]) },
-        { type: 'scatter', name: l.name || 'front', color: css.colors[i % 8], symbolSize: (v, q) => size(q.data.point),
+        { type: 'scatter', name: l.name || 'front', z: 4, color: css.colors[i % 8], symbolSize: (v, q) => size(q.data.point),
           itemStyle: { borderColor: css.colors[i % 8], borderWidth: 2, opacity: 0.85 },
           labelLayout: { hideOverlap: true },
-          label: { show: true, position: 'right', color: css.soft, fontSize: 11, formatter: q => q.data.point.front ? q.data.point.name.replace(/ttl |renew /g, '').replace(', ', ' / ') : '' },
+          label: { show: width > 560, position: 'right', color: css.soft, fontSize: 11, backgroundColor: css.ground, padding: [0, 2], formatter: q => q.data.point.front ? q.data.point.name.replace(/ttl |renew /g, '').replace(', ', ' / ') : '' },
           data: l.points.map(p => ({ value: [Math.log10(p.x), y(p)], point: p, line: l.name, itemStyle: { color: p.hollow ? 'transparent' : css.colors[i % 8] } })) }]);
       if (data.lines.length < 2) o.legend.show = false;
       return o;
@@ -203,9 +205,9 @@
     const data = JSON.parse(figure.querySelector('script').textContent);
     const choose = figure.querySelector('select'), tail = figure.querySelector('input');
     (data.views || []).forEach((v, i) => choose.add(new Option(v.name, i)));
-    choose.parentNode.hidden = choose.length < 2;
+    choose.parentNode.hidden = choose.length < 1;
     tail.parentNode.hidden = data.kind !== 'cdf';
-    figure.querySelector('.choose').hidden = false;
+    figure.querySelector('.choose').hidden = choose.length < 1;
     box.textContent = '';
     let chart = null, width = 0;
     const redraw = () => {
