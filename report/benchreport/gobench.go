@@ -16,12 +16,15 @@ import (
 // benchstat and whatever else reads it. A cell has one line for each round that
 // its metrics kept samples of; figures that were made once stand in the first
 // line alone, so that benchstat does not count them as often as there were
-// rounds. The error is that of w.
+// rounds. benchstat compares results of two commits with -ignore commit. The
+// error is that of w.
 func GoBench(w io.Writer, r *bench.Result) error {
 	var b strings.Builder
 	for _, f := range []fact{
-		{"goos", r.Machine.OS}, {"goarch", r.Machine.Arch}, {"cpu", r.Machine.CPU}, {"go", r.Machine.Go},
-		{"commit", r.Commit}, {"kind", string(r.Kind)}, {"command", r.Command},
+		{"goos", r.Machine.OS}, {"goarch", r.Machine.Arch}, {"cpu", r.Machine.CPU}, {"commit", r.Commit}, {"kind", string(r.Kind)},
+		// benchstat compares only what agrees in all lines above, so what may
+		// differ between two results is no line that it reads.
+		{"# go", r.Machine.Go}, {"# command", r.Command}, {"# two commits", "benchstat -ignore commit OLD NEW"},
 	} {
 		if f.Value != "" {
 			fmt.Fprintf(&b, "%s: %s\n", f.Name, oneLine(f.Value))
