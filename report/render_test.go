@@ -187,6 +187,10 @@ func TestReplayLines(t *testing.T) {
 	if got, want := ReplayLine(s), "locksim run --subject natslock --backend sim --clients 9 --faults none --seed 7"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	s.RenewEvery, s.MaxClockDriftPPM = harness.Duration(2*time.Second), 500
+	if got, want := ReplayLine(s), "locksim run --subject natslock --backend sim --clients 9 --renew 2s --max-clock-drift 500ppm --faults none --seed 7"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 	if got, want := replayFolderLine("my runs/it's"), `locksim replay 'my runs/it'\''s'`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
