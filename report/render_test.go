@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -70,8 +71,8 @@ func TestTerminalKeepsToItsWidthButNeverBreaksAReplayLine(t *testing.T) {
 		for name, p := range parts() {
 			got := render(t, func(b *bytes.Buffer) error { return Terminal(b, TerminalOptions{Width: width}, p...) })
 			for line := range strings.SplitSeq(string(got), "\n") {
-				if columns(line) > width && !strings.Contains(line, "replay: ") {
-					t.Errorf("%s at %d: %d columns: %s", name, width, columns(line), line)
+				if plain.Columns(line) > width && !strings.Contains(line, "replay: ") {
+					t.Errorf("%s at %d: %d columns: %s", name, width, plain.Columns(line), line)
 				}
 			}
 		}
