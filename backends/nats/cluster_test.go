@@ -3,6 +3,8 @@ package nats_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -107,4 +109,31 @@ func acquire(t *testing.T, c *lock.Client) *lock.Lease {
 			t.Fatal(err)
 		}
 	}
+}
+
+// The server acknowledges a write a moment before it forgets that the write is
+// under way, and turns down what comes in between, though it names the right
+// revision. Nobody else writes here, so nothing may be called a conflict.
+func TestAWriterAloneMeetsNoConflictOnACluster(t *testing.T) {
+	_, stores := cluster(t)
+	var writers sync.WaitGroup
+	for i := range 4 * len(stores) {
+		store, key := stores[i%len(stores)], fmt.Sprintf("alone-%d", i)
+		writers.Go(func() {
+			for round := range 150 {
+				revision, err := store.CompareAndSwap(t.Context(), key, "", []byte("1"))
+				if err == nil {
+					revision, err = store.CompareAndSwap(t.Context(), key, revision, []byte("2"))
+				}
+				if err == nil {
+					err = store.Delete(t.Context(), key, revision)
+				}
+				if err != nil {
+					t.Errorf("%s, round %d: %v", key, round, err)
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
 }

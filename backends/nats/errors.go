@@ -15,6 +15,12 @@ import (
 // out.
 var errNoAnswer = fmt.Errorf("no answer within %v", requestTimeout)
 
+// errUnderWay is what a leader of a replicated stream says while a write of the
+// same subject has not been carried out yet: whether the sequence is the last
+// one it cannot tell, and it proposes nothing (nats-server 2.15,
+// jetstream_batching.go, checkMsgHeadersPreClusteredProposal).
+var errUnderWay = errors.New("a write of this key is under way")
+
 // API error codes that the client library does not name (nats-server 2.15,
 // jetstream_errors_generated.go).
 const (
@@ -42,8 +48,10 @@ func writeError(ctx context.Context, err error) error {
 	var answer *jetstream.APIError
 	if errors.As(err, &answer) {
 		switch answer.ErrorCode {
-		case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+		case jetstream.JSErrCodeStreamWrongLastSequence:
 			return fmt.Errorf("%w (%s)", &lock.ConflictError{}, answer.Description)
+		case jetstream.JSErrCodeStreamWrongLastSequenceConstant:
+			return fmt.Errorf("%w: %w", lock.ErrUnavailable, errUnderWay)
 		case jetstream.JSErrCodeStreamMessageExceedsMaximum, codeHeaderTooLarge, codeOtherStream, codeSealed:
 			return fmt.Errorf("%w: %w", lock.ErrRefused, err)
 		case codeAccountLimits, codeServerLimits, codeTooManyRequests:

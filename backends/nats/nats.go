@@ -177,8 +177,7 @@ func (s *Store) Get(ctx context.Context, key string) (lock.Record, error) {
 
 // CompareAndSwap writes value if key's current revision is old; "" means that
 // the key must not exist. A conflict is a *lock.ConflictError that does not
-// know the current record. In a cluster the server also reports a conflict
-// while another write of the key is on its way to the followers.
+// know the current record.
 //
 // An update costs one round trip. A create costs one, and three where a deleted
 // key left its marker.
@@ -191,7 +190,7 @@ func (s *Store) CompareAndSwap(ctx context.Context, key string, old lock.Revisio
 	if old == "" {
 		sequence, err = s.create(ctx, name, value)
 	} else if sequence, err = parseRevision(old); err == nil {
-		sequence, err = s.write(ctx, name, natsgo.Header{}, value, jetstream.WithExpectLastSequencePerSubject(sequence))
+		sequence, err = s.swap(ctx, name, natsgo.Header{}, value, sequence)
 	}
 	if err != nil {
 		return "", s.fail("write", key, err)
@@ -210,7 +209,7 @@ func (s *Store) Delete(ctx context.Context, key string, old lock.Revision) error
 		return s.fail("delete", key, err)
 	}
 	header := natsgo.Header{headerOperation: []string{operationDelete}}
-	_, err = s.write(ctx, name, header, nil, jetstream.WithExpectLastSequencePerSubject(sequence))
+	_, err = s.swap(ctx, name, header, nil, sequence)
 	if errors.Is(err, lock.ErrConflict) {
 		err = s.whyNotDeleted(ctx, name, err)
 	}

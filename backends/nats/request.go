@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -65,6 +66,46 @@ func (s *Store) write(ctx context.Context, name string, header natsgo.Header, va
 	return ack.Sequence, nil
 }
 
+// underWayPause is how long swap waits for a write that is under way, doubled
+// each time; in all it waits for a quarter of a second.
+const (
+	underWayPause = time.Millisecond
+	underWayTries = 9
+)
+
+// swap is write on the condition that the last message of name has the sequence
+// expected.
+//
+// In a cluster the leader acknowledges a write a moment before it forgets that
+// it is under way, and turns down the next one, though that names the right
+// sequence. It says the same while somebody else's write is on its way to the
+// followers. Nothing was proposed, so it is safe to try again:
+//
+//	write(7) -> under way -> last message: 8 -> conflict
+//	                                       7 -> wait, write(7)
+func (s *Store) swap(ctx context.Context, name string, header natsgo.Header, value []byte, expected uint64) (uint64, error) {
+	pause := underWayPause
+	for try := 1; ; try++ {
+		sequence, err := s.write(ctx, name, header, value, jetstream.WithExpectLastSequencePerSubject(expected))
+		if !errors.Is(err, errUnderWay) || try == underWayTries {
+			return sequence, err
+		}
+		e, readErr := s.last(ctx, name)
+		switch {
+		case readErr != nil:
+			return 0, notWritten(readErr)
+		case e.sequence != expected:
+			return 0, fmt.Errorf("%w (the last sequence is %d)", &lock.ConflictError{}, e.sequence)
+		}
+		select {
+		case <-ctx.Done():
+			return 0, notWritten(context.Cause(ctx))
+		case <-time.After(pause):
+		}
+		pause *= 2
+	}
+}
+
 // create writes name if it has no record. The server compares sequences of
 // messages, and a delete marker is a message, so the marker's sequence must be
 // named to write over it. Each failed attempt is definite; only the last one's
@@ -73,12 +114,12 @@ func (s *Store) write(ctx context.Context, name string, header natsgo.Header, va
 //	create(0) -> wrong last sequence -> last message: a record -> conflict
 //	                                                  a marker -> create(marker)
 //
-// If the marker is the one just named, another write is on its way to the
-// followers: that is a conflict, and not waited for.
+// If the marker is the one just named, the conflict was with a write that has
+// come to nothing since.
 func (s *Store) create(ctx context.Context, name string, value []byte) (uint64, error) {
 	var expected uint64
 	for {
-		sequence, err := s.write(ctx, name, natsgo.Header{}, value, jetstream.WithExpectLastSequencePerSubject(expected))
+		sequence, err := s.swap(ctx, name, natsgo.Header{}, value, expected)
 		if !errors.Is(err, lock.ErrConflict) {
 			return sequence, err
 		}
