@@ -144,9 +144,7 @@ func (r *failoverRun) restartBatch(ctx context.Context, trials []*trial, o *outc
 
 // describe makes the cell.
 func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell {
-	s := r.c.Contender.Settings
-	c := r.c.Contender.cell(string(f), Label{"failure", string(f)}, Label{"ttl", s.TTL.String()},
-		Label{"renew", s.RenewEvery.String()}, Label{"waiters", fmt.Sprint(r.c.Waiters)})
+	c := r.c.Contender.cell(string(f), Label{"failure", string(f)}, Label{"waiters", fmt.Sprint(r.c.Waiters)})
 	part := func(name string, get func(times) time.Duration, tried bool) {
 		var all []time.Duration
 		for _, t := range o.times {
