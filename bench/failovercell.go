@@ -13,8 +13,8 @@ import (
 type outcome struct {
 	mu      sync.Mutex
 	times   []times
-	missing int // the lock did not pass on
-	void    int // it did so before the failure
+	missing int             // the lock did not pass on
+	void    int             // it did so before the failure
 	down    []time.Duration // from the call that stopped a server to the return of that which started it
 	failure error
 }
