@@ -139,3 +139,21 @@ func slow(t *testing.T, s subjects.Settings, delay func(client int) time.Duratio
 	}
 	return bench.NewContender("memory", slowTarget{opened, delay}, subject, s)
 }
+
+func FuzzRead(f *testing.F) {
+	f.Add([]byte(`{"schema":"lockproof.bench/v1","kind":"acquire","date":"2026-01-01T00:00:00Z","machine":{"os":"linux","arch":"amd64","cores":2,"go":"go1.26"},"cells":[{"name":"nats/reacquire","metrics":[{"name":"acquire/CAS","unit":"x","value":1.1}]}]}`))
+	f.Add([]byte(`{"schema":"lockproof.bench/v2"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := bench.Read(b)
+		if err != nil {
+			return
+		}
+		var file bytes.Buffer
+		if err := r.Write(&file); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bench.Read(file.Bytes()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}

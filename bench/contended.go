@@ -134,8 +134,12 @@ func (r *acquireRun) contended(ctx context.Context, clients, locks int, rate flo
 	return t.result(r.c.Contender), err
 }
 
-// floorSamples are taken between two rounds, while nobody competes.
-const floorSamples = 30
+// floorSamples are taken between two rounds, while nobody competes. The first do
+// not count: the server may still be at work on what was cancelled.
+const (
+	floorSamples = 30
+	floorWarmUp  = 20
+)
 
 func (t *contest) takeFloor(ctx context.Context) error {
 	if t.swap == nil {
@@ -143,10 +147,13 @@ func (t *contest) takeFloor(ctx context.Context) error {
 	}
 	t.swapped = nil
 	value := floorValue()
-	for range floorSamples {
+	for i := range floorWarmUp + floorSamples {
 		d, err := timedSwap(ctx, t.swap, value)
 		if err != nil {
 			return err
+		}
+		if i < floorWarmUp {
+			continue
 		}
 		t.swaps.add(d)
 		t.swapped = append(t.swapped, d)

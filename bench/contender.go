@@ -168,8 +168,8 @@ func (c Contender) validate() error {
 	return nil
 }
 
-// cell begins a cell's name and labels: the backend, then the lock if it is not
-// the reference.
+// cell begins a cell's name and labels. The name is that of the backend, then the
+// lock's if it is not the reference, then the rest.
 func (c Contender) cell(name string, labels ...Label) Cell {
 	prefix := c.Backend
 	if c.Name != subjects.ReferenceName {
@@ -181,7 +181,7 @@ func (c Contender) cell(name string, labels ...Label) Cell {
 	if prefix != "" {
 		prefix += "/"
 	}
-	all := []Label{{"backend", c.Backend}, {"lock", c.Name}}
+	all := []Label{{"backend", c.Backend}, {"lock", c.Name}, {"ttl", c.Settings.TTL.String()}, {"renew", c.Settings.RenewEvery.String()}}
 	return Cell{Name: prefix + name, Labels: append(all, labels...)}
 }
 

@@ -136,7 +136,7 @@ func TestAnInterruptedFailoverTellsWhatThereIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := cell(t, r, "memory/crash")
-	if n := distribution(t, c, "failover").Count; n != 8 || !r.Incomplete || len(c.Notes) == 0 {
+	if n := distribution(t, c, "failover").Count; n > 8 || !r.Incomplete || len(c.Notes) == 0 {
 		t.Errorf("%d trials, incomplete %v, %v", n, r.Incomplete, c.Notes)
 	}
 }

@@ -13,8 +13,9 @@ import (
 type outcome struct {
 	mu      sync.Mutex
 	times   []times
-	missing int // the lock did not pass on
-	void    int // it did so before the failure
+	missing int             // the lock did not pass on
+	void    int             // it did so before the failure
+	down    []time.Duration // from the call that stopped a server to the return of that which started it
 	failure error
 }
 
@@ -132,21 +133,21 @@ func (r *failoverRun) restartBatch(ctx context.Context, trials []*trial, o *outc
 		for _, t := range trials {
 			t.failNow()
 		}
+		stopped := time.Now()
 		err := r.c.Contender.Faults.Stop()
 		close(struck)
 		_ = pause(ctx, r.c.Downtime)
 		if err = errors.Join(err, r.c.Contender.Faults.Start()); err != nil {
 			o.add(times{}, fmt.Errorf("restart of %s: %w", r.c.Contender.Backend, err))
 		}
+		o.down = append(o.down, time.Since(stopped))
 	}
 	all.Wait()
 }
 
 // describe makes the cell.
 func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell {
-	s := r.c.Contender.Settings
-	c := r.c.Contender.cell(string(f), Label{"failure", string(f)}, Label{"ttl", s.TTL.String()},
-		Label{"renew", s.RenewEvery.String()}, Label{"waiters", fmt.Sprint(r.c.Waiters)})
+	c := r.c.Contender.cell(string(f), Label{"failure", string(f)}, Label{"waiters", fmt.Sprint(r.c.Waiters)})
 	part := func(name string, get func(times) time.Duration, tried bool) {
 		var all []time.Duration
 		for _, t := range o.times {
@@ -180,13 +181,17 @@ func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell
 		c.Notes = append(c.Notes, fmt.Sprintf("in %d trials the old holder still believed in its lease when the new one was granted, and went on writing: their outage says nothing", doubled))
 	}
 	if n := len(o.times); n < r.c.Trials {
-		c.Notes = append(c.Notes, fmt.Sprintf("%d of %d trials; in %d the lock did not pass to another client", n, r.c.Trials, o.missing))
+		c.Notes = append(c.Notes, fmt.Sprintf("%d of %d trials", n, r.c.Trials))
+	}
+	if o.missing > 0 {
+		c.Notes = append(c.Notes, fmt.Sprintf("in %d further trials the lock did not pass to another client", o.missing))
 	}
 	if o.void > 0 {
 		c.Notes = append(c.Notes, fmt.Sprintf("%d further trials do not count: the holder lost its lock before it was made to fail, so the machine is too busy, or the ttl too short for it", o.void))
 	}
 	if f == Restart {
-		c.Notes = append(c.Notes, fmt.Sprintf("the server was down for %s; up to %d locks met the same restart, so the samples are not quite independent",
+		c.addDistribution(distribution("downtime", o.down))
+		c.Notes = append(c.Notes, fmt.Sprintf("the server was started again after %s (downtime is until that had been done); up to %d locks met the same restart, so the samples are not quite independent",
 			r.c.Downtime, r.c.Parallel))
 	}
 	if len(o.times) > 0 && !o.times[0].tried {

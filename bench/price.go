@@ -109,10 +109,8 @@ func (h *healthy) holdOnce(ctx context.Context, seat *Seat, name string) error {
 // cell gives the rate with its interval, and from how much it was extrapolated.
 func (h *healthy) cell(lasted time.Duration) Cell {
 	c, n := h.r.c, h.r.c.Network
-	s := c.Contender.Settings
 	cell := c.Contender.cell(fmt.Sprintf("healthy/latency=%s/jitter=%s/loss=%d", n.Latency, n.Jitter, n.LossPerMille),
-		Label{"failure", "none"}, Label{"ttl", s.TTL.String()}, Label{"renew", s.RenewEvery.String()},
-		Label{"latency", n.Latency.String()}, Label{"jitter", n.Jitter.String()}, Label{"loss", fmt.Sprintf("%g%%", float64(n.LossPerMille)/10)})
+		Label{"failure", "none"}, Label{"latency", n.Latency.String()}, Label{"jitter", n.Jitter.String()}, Label{"loss", fmt.Sprintf("%g%%", float64(n.LossPerMille)/10)})
 	hours := h.held.Hours()
 	low, high := PoissonInterval(h.lost)
 	cell.Metrics = append(cell.Metrics,
