@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 )
 
 // KubernetesVersion is the release of Kubernetes that is built and started.
@@ -37,7 +38,8 @@ func KubernetesInstalled() bool {
 }
 
 // kubernetesProgram returns the program, or a *MissingError. In a checkout it is
-// the one that was built from this very source; elsewhere any will do.
+// the one that was built from this very source; elsewhere the newest. Others are
+// left alone: they may belong to other checkouts.
 func kubernetesProgram() (string, error) {
 	missing := &MissingError{"kubernetes", "the API server of Kubernetes " + KubernetesVersion + " was not built", kubernetesRemedy}
 	cache, err := serverCache()
@@ -56,7 +58,18 @@ func kubernetesProgram() (string, error) {
 	if err != nil || len(found) == 0 {
 		return "", missing
 	}
-	return found[0], nil
+	return newest(found), nil
+}
+
+// newest returns the file that was written last.
+func newest(files []string) string {
+	best, written := files[0], time.Time{}
+	for _, file := range files {
+		if info, err := os.Stat(file); err == nil && info.ModTime().After(written) {
+			best, written = file, info.ModTime()
+		}
+	}
+	return best
 }
 
 func kubernetesName(sum string) string { return "kubernetes-" + KubernetesVersion + "-" + sum }
@@ -173,21 +186,9 @@ func GetKubernetes(ctx context.Context, progress func(line string)) error {
 		return err
 	}
 	if err := os.Rename(whole, filepath.Join(cache, kubernetesName(sum))); err != nil && !KubernetesInstalled() {
-		return fmt.Errorf("servers: Kubernetes: %w", err) // else another process was quicker
+		return fmt.Errorf("servers: Kubernetes: %w", err)
 	}
-	removeOtherBuilds(cache, sum)
-	return nil
-}
-
-// removeOtherBuilds removes what was built from another state of the source: a
-// hundred megabytes each.
-func removeOtherBuilds(cache, sum string) {
-	others, _ := filepath.Glob(filepath.Join(cache, kubernetesName("*"))) // the pattern is well formed
-	for _, other := range others {
-		if filepath.Base(other) != kubernetesName(sum) {
-			_ = os.RemoveAll(other) // a courtesy
-		}
-	}
+	return nil // or another process was quicker
 }
 
 // buildKubernetes runs the go command. The user's settings (GOPROXY, GOCACHE)

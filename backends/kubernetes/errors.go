@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,11 @@ import (
 // errNoAnswer is the cause when a request without a deadline of its own timed
 // out.
 var errNoAnswer = fmt.Errorf("no answer within %v", requestTimeout)
+
+// textNotReady is in the message of a server that has just started, whose
+// admission has not read the namespaces yet (apiserver, pkg/admission). It
+// comes with status 403 and passes.
+const textNotReady = "not yet ready to handle request"
 
 // classify adds the class of a definite error. Answers of the server with status
 // 404, 409 and 422 stay as they are: what they mean depends on the request.
@@ -64,6 +70,9 @@ func answered(err error) *metav1.Status {
 // Priority and Fairness" in the Kubernetes documentation. Status 5xx is not
 // here: storage times out with it, and may apply the write later.
 func turnedDown(status *metav1.Status) error {
+	if status.Code == http.StatusForbidden && strings.Contains(status.Message, textNotReady) {
+		return lock.ErrUnavailable
+	}
 	switch status.Code {
 	case http.StatusTooManyRequests:
 		return lock.ErrUnavailable

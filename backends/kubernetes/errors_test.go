@@ -175,6 +175,9 @@ func inFront(t *testing.T, first int64, status int, body string) (config *rest.C
 			forward.ServeHTTP(w, r)
 			return
 		}
+		if strings.HasPrefix(body, "{") {
+			w.Header().Set("Content-Type", "application/json")
+		}
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
@@ -203,6 +206,18 @@ func TestThrottlingIsDefiniteAndNotWaitedFor(t *testing.T) {
 	if _, err := store.Get(t.Context(), "k"); !errors.Is(err, lock.ErrNotFound) {
 		t.Fatalf("it was applied: %v", err)
 	}
+}
+
+// A server that has just started refuses with a status that otherwise lasts.
+func TestAServerThatIsNotReadyIsUnavailable(t *testing.T) {
+	namespace := freshNamespace(t, server(t))
+	config, _ := inFront(t, 1, http.StatusForbidden, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,
+		"message":"leases.coordination.k8s.io \"k\" is forbidden: not yet ready to handle request"}`)
+	store := openLeases(t, config, namespace)
+	if _, err := store.CompareAndSwap(t.Context(), "k", "", []byte("v")); !errors.Is(err, lock.ErrUnavailable) {
+		t.Fatal(err)
+	}
+	create(t, store, "k")
 }
 
 func TestServerErrorsAreIndefiniteAndNotRetried(t *testing.T) {

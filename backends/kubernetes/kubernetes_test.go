@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,14 +30,16 @@ import (
 // patience is how long what must happen may take.
 const patience = 60 * time.Second
 
-// shared is the server of most tests, and why there is none.
-var (
-	shared    *servers.Kubernetes
-	errShared error
-)
+// shared is the server of most tests, once one has asked for it.
+var shared *servers.Kubernetes
+
+// start starts it with the first test that needs it: fuzzing workers do not.
+var start = sync.OnceValue(func() (err error) {
+	shared, err = servers.StartKubernetes(context.Background(), servers.KubernetesConfig{})
+	return err
+})
 
 func TestMain(m *testing.M) {
-	shared, errShared = servers.StartKubernetes(context.Background(), servers.KubernetesConfig{})
 	code := m.Run()
 	if shared != nil {
 		if err := shared.Stop(); err != nil {
@@ -54,7 +57,7 @@ func TestMain(m *testing.M) {
 // server is the shared server, or the end of the test.
 func server(t testing.TB) *servers.Kubernetes {
 	t.Helper()
-	require.Server(t, "kubernetes", errShared)
+	require.Server(t, "kubernetes", start())
 	return shared
 }
 

@@ -203,8 +203,12 @@ func (s *session) take(e event, version string) (string, error) {
 		return version, &apierrors.StatusError{ErrStatus: status}
 	}
 	var o object
-	if err := json.Unmarshal(e.Object, &o); err != nil || o.Metadata.ResourceVersion == "" {
-		return version, fmt.Errorf("unreadable event %q in the watch: %w", e.Type, errors.Join(err, errVersion))
+	err := json.Unmarshal(e.Object, &o)
+	if err == nil && o.Metadata.ResourceVersion == "" {
+		err = errVersion
+	}
+	if err != nil {
+		return version, fmt.Errorf("unreadable event %q in the watch: %w", e.Type, err)
 	}
 	switch e.Type {
 	case "ADDED", "MODIFIED":
