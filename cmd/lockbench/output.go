@@ -17,6 +17,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/internal/resultfile"
+	"github.com/lockproof/lockproof/report/benchreport"
 )
 
 // outputFlags say where results go.
@@ -30,22 +32,20 @@ func (f *outputFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.json, "json", "", "write the result as JSON to this file, - for standard output")
 }
 
-// resultName is the file in the folder of --out that keeps a result.
-const resultName = "result.json"
-
 // output is where the result of one command goes. Files are opened before
 // anything is measured, so that minutes do not end in "permission denied".
 type output struct {
 	command string
 	stdout  io.Writer
 	stderr  io.Writer
-	json    []io.Writer
-	files   []*resultFile
-	folder  string // made by us, and taken back if it stays empty
+	json    io.Writer // nil if nobody asked for it
+	files   resultfile.Set
+	dir     string // of --out
+	folder  string // dir, if it was made by us: taken back if it stays empty
 }
 
 func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
-	o := &output{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), command: commandLine(cmd)}
+	o := &output{stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(), command: commandLine(cmd), dir: f.dir}
 	if f.dir != "" {
 		if _, err := os.Stat(f.dir); errors.Is(err, os.ErrNotExist) {
 			o.folder = f.dir
@@ -53,22 +53,33 @@ func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
 		if err := os.MkdirAll(f.dir, 0o777); err != nil {
 			return nil, fmt.Errorf("--out: %w", err)
 		}
-		if err := o.create("--out", filepath.Join(f.dir, resultName)); err != nil {
-			return nil, err
+		if err := writable(f.dir); err != nil {
+			o.close()
+			return nil, fmt.Errorf("--out: %w", err)
 		}
 	}
 	switch f.json {
 	case "":
 	case "-":
-		o.json = append(o.json, o.stdout)
-		o.stdout = o.stderr
+		o.json, o.stdout = o.stdout, o.stderr
 	default:
-		if err := o.create("--json", f.json); err != nil {
+		file, err := o.files.Create("--json", f.json)
+		if err != nil {
 			o.close()
 			return nil, err
 		}
+		o.json = file
 	}
 	return o, nil
+}
+
+// writable tries to make a file in dir.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".lockbench-")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // commandLine is what to type to measure the same again: the flags that were
@@ -90,49 +101,9 @@ func quoted(s string) string {
 	return s
 }
 
-// create opens a file without changing what is in it: until there is a result to
-// write, an older one is worth more.
-func (o *output) create(flag, path string) error {
-	_, err := os.Lstat(path)
-	created := errors.Is(err, os.ErrNotExist)
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
-	if err != nil {
-		return fmt.Errorf("%s: %w", flag, err)
-	}
-	f := &resultFile{File: file, created: created}
-	o.files = append(o.files, f)
-	o.json = append(o.json, f)
-	return nil
-}
-
-// resultFile is emptied by the first write to it.
-type resultFile struct {
-	*os.File
-	created bool // by us
-	written bool
-}
-
-func (f *resultFile) Write(b []byte) (int, error) {
-	if !f.written {
-		f.written = true
-		// A device or a pipe has nothing to empty.
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			if err := f.Truncate(0); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return f.File.Write(b)
-}
-
 // close takes back what nothing was written to.
 func (o *output) close() {
-	for _, f := range o.files {
-		_ = f.Close()
-		if f.created && !f.written {
-			_ = os.Remove(f.Name())
-		}
-	}
+	_ = o.files.Close()
 	if o.folder != "" {
 		_ = os.Remove(o.folder) // only if it is empty
 	}
@@ -142,12 +113,16 @@ func (o *output) close() {
 func (o *output) finish(r *bench.Result, errs ...error) error {
 	if r != nil && len(r.Cells) > 0 {
 		r.Command = o.command
-		errs = append(errs, show(o.stdout, r))
-		for _, w := range o.json {
-			errs = append(errs, r.Write(w))
+		errs = append(errs, benchreport.Terminal(o.stdout, r, width(o.stdout)))
+		if o.json != nil {
+			errs = append(errs, r.Write(o.json))
+		}
+		if o.dir != "" {
+			errs = append(errs, benchreport.WriteFiles(o.dir, r))
+			fmt.Fprintln(o.stdout, "\n"+filepath.Join(o.dir, benchreport.HTMLFile))
 		}
 	}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(append(errs, o.files.Close())...); err != nil {
 		return err
 	}
 	if r != nil && r.Incomplete {
@@ -158,6 +133,23 @@ func (o *output) finish(r *bench.Result, errs ...error) error {
 	}
 	return nil
 }
+
+// width is that of a terminal, within what can be read.
+func width(w io.Writer) int {
+	if f, ok := w.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return min(max(columns, narrowest), widest)
+		}
+	}
+	return usual
+}
+
+// Widths of a table, in columns.
+const (
+	narrowest = 72
+	usual     = 100
+	widest    = 160
+)
 
 // bar shows progress on a terminal; elsewhere nothing.
 type bar struct {

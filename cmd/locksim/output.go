@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/resultfile"
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/report"
 )
@@ -43,7 +44,7 @@ type output struct {
 	stderr io.Writer
 	json   io.Writer
 	junit  io.Writer
-	files  []*resultFile
+	files  resultfile.Set
 	suffix string
 }
 
@@ -93,46 +94,11 @@ func (o *output) create(flag, path string) (io.Writer, error) {
 	case "-":
 		return o.stdout, nil
 	}
-	_, err := os.Lstat(path)
-	created := errors.Is(err, os.ErrNotExist)
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o666)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", flag, err)
-	}
-	f := &resultFile{File: file, created: created}
-	o.files = append(o.files, f)
-	return f, nil
-}
-
-// resultFile is emptied by the first write to it.
-type resultFile struct {
-	*os.File
-	created bool // by us
-	written bool
-}
-
-func (f *resultFile) Write(b []byte) (int, error) {
-	if !f.written {
-		f.written = true
-		// A device or a pipe has nothing to empty.
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			if err := f.Truncate(0); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return f.File.Write(b)
+	return o.files.Create(flag, path)
 }
 
 // close takes back the files that nothing was written to.
-func (o *output) close() {
-	for _, f := range o.files {
-		_ = f.Close()
-		if f.created && !f.written {
-			_ = os.Remove(f.Name())
-		}
-	}
-}
+func (o *output) close() { _ = o.files.Close() }
 
 // finish keeps the run folders, prints the parts of a run, writes what was asked
 // for, and returns the verdict as an error. What can be told is told before an
@@ -206,11 +172,7 @@ func (o *output) write(parts []report.Part) error {
 	if o.junit != nil {
 		errs = append(errs, report.JUnit(o.junit, parts...))
 	}
-	for _, f := range o.files {
-		errs = append(errs, f.Close())
-	}
-	o.files = nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, o.files.Close())...)
 }
 
 // terminal looks at what the results are written to.

@@ -16,15 +16,14 @@ import (
 // benchstat and whatever else reads it. A cell has one line for each round that
 // its metrics kept samples of; figures that were made once stand in the first
 // line alone, so that benchstat does not count them as often as there were
-// rounds. benchstat compares results of two commits with -ignore commit. The
-// error is that of w.
+// rounds. The error is that of w.
 func GoBench(w io.Writer, r *bench.Result) error {
 	var b strings.Builder
 	for _, f := range []fact{
-		{"goos", r.Machine.OS}, {"goarch", r.Machine.Arch}, {"cpu", r.Machine.CPU}, {"commit", r.Commit}, {"kind", string(r.Kind)},
+		{"goos", r.Machine.OS}, {"goarch", r.Machine.Arch}, {"cpu", r.Machine.CPU}, {"kind", string(r.Kind)},
 		// benchstat compares only what agrees in all lines above, so what may
 		// differ between two results is no line that it reads.
-		{"# go", r.Machine.Go}, {"# command", r.Command}, {"# two commits", "benchstat -ignore commit OLD NEW"},
+		{"# go", r.Machine.Go}, {"# commit", r.Commit}, {"# command", r.Command},
 	} {
 		if f.Value != "" {
 			fmt.Fprintf(&b, "%s: %s\n", f.Name, oneLine(f.Value))
