@@ -4,7 +4,6 @@ import (
 	"errors"
 	"testing"
 
-	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/sim"
 	"github.com/lockproof/lockproof/subjects"
 )
@@ -38,7 +37,7 @@ func TestASubjectThatCannotStartAgainEndsTheRun(t *testing.T) {
 	if err := r.runTo(t.Context(), w, s.end()); !errors.Is(err, refused) {
 		t.Errorf("the run ended with %v, want %v", err, refused)
 	}
-	if len(linearizability.History(r.rec.history)) == 0 {
+	if len(r.rec.history) == 0 {
 		t.Error("nothing was recorded before")
 	}
 }

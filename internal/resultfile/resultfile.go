@@ -45,7 +45,7 @@ func (s *Set) Close() error {
 // file is emptied by the first write to it.
 type file struct {
 	file    *os.File // not embedded: its WriteString would write past Write
-	created bool // by us
+	created bool     // by us
 	written bool
 }
 
