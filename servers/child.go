@@ -32,6 +32,14 @@ type child struct {
 // startChild starts cmd, whose standard streams it sets. The goroutine that it
 // starts ends when the process does.
 func startChild(cmd *exec.Cmd) (*child, error) {
+	dieWithParent(cmd)
+	return startTidyChild(cmd)
+}
+
+// startTidyChild is startChild for a process that must not be killed with this
+// one, since it has something to put in order first. It ends by itself when its
+// standard input is closed.
+func startTidyChild(cmd *exec.Cmd) (*child, error) {
 	c := &child{cmd: cmd, out: &childOutput{}, done: make(chan struct{})}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -39,7 +47,6 @@ func startChild(cmd *exec.Cmd) (*child, error) {
 	}
 	c.stdin = stdin
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = c.out, c.out, childGrace
-	dieWithParent(cmd)
 	started := make(chan error)
 	go c.run(started)
 	if err := <-started; err != nil {
@@ -69,6 +76,20 @@ func (c *child) stop() {
 	_ = c.cmd.Process.Kill()
 	_ = c.stdin.Close()
 	<-c.done
+}
+
+// leave says something to the process, closes its standard input and waits until
+// it is gone; one that takes longer than patience is killed.
+func (c *child) leave(say string, patience time.Duration) {
+	_, _ = io.WriteString(c.stdin, say) // it may be gone already
+	_ = c.stdin.Close()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-c.done:
+	case <-timer.C:
+		c.stop()
+	}
 }
 
 // ended returns how the process ended, with what it said last, or nil if it
