@@ -25,6 +25,7 @@ import (
 	"github.com/lockproof/lockproof/bench"
 	"github.com/lockproof/lockproof/bench/peers/arena"
 	"github.com/lockproof/lockproof/bench/peers/etcdpeer"
+	"github.com/lockproof/lockproof/bench/peers/kubepeer"
 	"github.com/lockproof/lockproof/bench/peers/natspeer"
 	"github.com/lockproof/lockproof/bench/peers/redispeer"
 )
@@ -43,7 +44,7 @@ type kind struct {
 }
 
 func kinds() []kind {
-	return []kind{{"nats", natspeer.Arena}, {"etcd", etcdpeer.Arena}, {"redis", redispeer.Arena}}
+	return []kind{{"nats", natspeer.Arena}, {"etcd", etcdpeer.Arena}, {"redis", redispeer.Arena}, {"kubernetes", kubepeer.Arena}}
 }
 
 // settings are the command's flags.
