@@ -78,10 +78,10 @@ func parse(args []string, errors io.Writer) (settings, error) {
 	flags.DurationVar(&s.ttl, "ttl", 3*time.Second, "the lease of the contenders with the same settings: whole seconds, at least 2")
 	flags.BoolVar(&s.quiet, "quiet", false, "no progress on standard error")
 	flags.BoolVar(&s.required, "all", false, "fail if one of the servers cannot be had, instead of going on without it")
-	flags.IntVar(&s.options.Rounds, "rounds", 12, "rounds, in each of which every contender has its turns")
+	flags.IntVar(&s.options.Rounds, "rounds", 10, "rounds, in each of which every contender has its turns")
 	flags.IntVar(&s.options.Operations, "operations", 20, "free locks that a contender takes in a round")
-	flags.IntVar(&s.options.HandOffs, "handoffs", 10, "hand-offs that a contender has in a round")
-	flags.DurationVar(&s.options.HandOffTime, "handoff-time", 2*time.Second, "how long a contender has for its hand-offs in a round")
+	flags.IntVar(&s.options.HandOffs, "handoffs", 8, "hand-offs that a contender has in a round")
+	flags.DurationVar(&s.options.HandOffTime, "handoff-time", time.Second, "how long a contender has for its hand-offs in a round")
 	flags.IntVar(&s.options.Failovers, "failovers", 12, "holders of each contender that are crashed")
 	if err := flags.Parse(args); err != nil {
 		return s, err

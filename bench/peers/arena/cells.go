@@ -26,6 +26,7 @@ func cellsOf(s *Server, measure string, outcomes []outcome) []bench.Cell {
 			Notes:  slices.Concat(c.Notes, o.notes),
 		}
 		if o.err != nil {
+			cell.Metrics = o.extra
 			cell.Notes = append(cell.Notes, "not measured: "+o.err.Error())
 			cells = append(cells, cell)
 			continue

@@ -15,8 +15,12 @@ import (
 const handOffLimit = time.Minute
 
 // leastHold is how long a lock is held at least, so that whoever released it
-// last waits again when it is released next.
-const leastHold = 10 * time.Millisecond
+// last waits again when it is released next. holdRange is how much longer it is
+// held at most, or a poll of the contender if that takes longer.
+const (
+	leastHold = 10 * time.Millisecond
+	holdRange = 200 * time.Millisecond
+)
 
 // contended has n clients of each contender pass one lock around. A hand-off
 // takes from when a release is invoked until an Acquire of another client, which
@@ -28,20 +32,23 @@ func contended(ctx context.Context, s *Server, o Options, n int) []outcome {
 	outcomes := make([]outcome, len(s.Contenders))
 	clients, closeAll := openAll(ctx, s, outcomes, n)
 	defer closeAll()
-	rounds, overlaps := make([][]float64, len(outcomes)), make([]float64, len(outcomes))
+	rounds, overlaps := make([][]float64, len(outcomes)), make([][]float64, len(outcomes))
 	for round := range o.Rounds {
-		times := make([][]time.Duration, len(outcomes))
+		times, twice := make([][]time.Duration, len(outcomes)), make([]int, len(outcomes))
 		turns(outcomes, func(i int) error {
 			c := s.Contenders[i]
 			o.Progress(fmt.Sprintf("%s hand-off, %d clients: round %d of %d, %s", s.Name, n, round+1, o.Rounds, c.Lock))
 			r := &relay{clients: clients[i], name: lockName(c, fmt.Sprintf("handoff-%d", n)), wanted: max(1, o.HandOffs/2),
-				limit: o.HandOffTime / 2, patience: handOffLimit + 2*c.Lease.TTL, mostHold: leastHold + c.Lease.PollEvery}
+				limit: o.HandOffTime / 2, patience: handOffLimit + 2*c.Lease.TTL, mostHold: leastHold + max(holdRange, c.Lease.PollEvery)}
 			err := r.run(ctx)
 			times[i] = append(times[i], r.handOffs...)
-			overlaps[i] += float64(r.overlaps)
+			twice[i] += r.overlaps
 			return err
 		})
 		for i := range outcomes {
+			if outcomes[i].err == nil || twice[i] > 0 {
+				overlaps[i] = append(overlaps[i], float64(twice[i]))
+			}
 			if outcomes[i].err == nil {
 				rounds[i] = append(rounds[i], medianOf(times[i]))
 				outcomes[i].times = append(outcomes[i].times, times[i]...)
@@ -50,9 +57,16 @@ func contended(ctx context.Context, s *Server, o Options, n int) []outcome {
 	}
 	for i := range outcomes {
 		outcomes[i].series = []series{{name: "handoff", unit: "ns", samples: rounds[i], compared: true}}
-		outcomes[i].extra = []bench.Metric{{Name: "held by two", Unit: "times", Value: overlaps[i], Better: bench.LowerIsBetter}}
-		if overlaps[i] > 0 {
-			outcomes[i].notes = append(outcomes[i].notes, fmt.Sprintf("two held the lock at once %v times", overlaps[i]))
+		if len(overlaps[i]) == 0 {
+			continue
+		}
+		two := bench.Metric{Name: "held by two", Unit: "times", Samples: overlaps[i], Better: bench.LowerIsBetter}
+		for _, n := range overlaps[i] {
+			two.Value += n
+		}
+		outcomes[i].extra = []bench.Metric{two}
+		if two.Value > 0 {
+			outcomes[i].notes = append(outcomes[i].notes, fmt.Sprintf("two held the lock at once %v times; its hand-off is that of the other times", two.Value))
 		}
 	}
 	return outcomes
@@ -94,10 +108,13 @@ func (r *relay) run(ctx context.Context) error {
 	}
 	all.Wait()
 	err := errors.Join(errs...)
-	if err == nil && len(r.handOffs) == 0 {
-		return fmt.Errorf("no hand-off within %s", r.patience)
+	switch {
+	case err != nil || len(r.handOffs) > 0:
+		return err
+	case r.overlaps > 0:
+		return errors.New("two held the lock at once, and nobody waited for a release")
 	}
-	return err
+	return fmt.Errorf("no hand-off within %s", r.patience)
 }
 
 // turn is one grant to one client. Being stopped while it waits is no error.
@@ -158,6 +175,6 @@ func (r *relay) done(begun time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	took := time.Since(begun)
-	r.over = r.over || len(r.handOffs) >= r.wanted || took > r.patience || (took > r.limit && len(r.handOffs) > 0)
+	r.over = r.over || len(r.handOffs) >= r.wanted || took > r.patience || (took > r.limit && len(r.handOffs)+r.overlaps > 0)
 	return r.over
 }

@@ -14,7 +14,7 @@ import (
 
 // Options of Measure. The zero value works.
 type Options struct {
-	// Rounds is how often all contenders take their turns; 12 if it is 0. With
+	// Rounds is how often all contenders take their turns; 10 if it is 0. With
 	// fewer than 6 there are no confidence intervals.
 	Rounds int
 	// Operations is how many free locks each contender takes in each round; 20
@@ -23,7 +23,7 @@ type Options struct {
 	// Clients are the numbers of clients that contend; 2 and 8 if it is nil.
 	Clients []int
 	// HandOffs is how many hand-offs each contender has in a round, and
-	// HandOffTime how long it has for them; 10 and 2 s if they are 0. One
+	// HandOffTime how long it has for them; 8 and 1 s if they are 0. One
 	// hand-off is waited for whatever it takes.
 	HandOffs    int
 	HandOffTime time.Duration
@@ -34,11 +34,11 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Rounds = defaultTo(o.Rounds, 12)
+	o.Rounds = defaultTo(o.Rounds, 10)
 	o.Operations = defaultTo(o.Operations, 20)
-	o.HandOffs = defaultTo(o.HandOffs, 10)
+	o.HandOffs = defaultTo(o.HandOffs, 8)
 	o.Failovers = defaultTo(o.Failovers, 12)
-	o.HandOffTime = defaultTo(o.HandOffTime, 2*time.Second)
+	o.HandOffTime = defaultTo(o.HandOffTime, time.Second)
 	if o.Clients == nil {
 		o.Clients = []int{2, 8}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -22,12 +21,9 @@ const defaultTTL = 60 * time.Second
 // a Session's lease keeps all the keys of its mutexes. The client renews it at
 // a third of its length (client/v3/lease.go).
 type mutexClient struct {
-	client *clientv3.Client
-	line   *arena.Line
-
-	mu      sync.Mutex
+	client  *clientv3.Client
+	line    *arena.Line
 	session *concurrency.Session
-	ttl     int
 }
 
 // newMutexClient opens the session. Its length is in whole seconds: etcd's
@@ -38,20 +34,11 @@ func newMutexClient(s *Server, l arena.Lease) (*mutexClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mutexClient{client: client, line: line, ttl: int(l.TTL / time.Second)}
-	if m.session, err = concurrency.NewSession(client, concurrency.WithTTL(m.ttl)); err != nil {
+	session, err := concurrency.NewSession(client, concurrency.WithTTL(int(l.TTL/time.Second)))
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("etcd: session: %w", err), client.Close())
 	}
-	return m, nil
-}
-
-// granted is the length that the server gave the session's lease.
-func (m *mutexClient) granted(ctx context.Context) (time.Duration, error) {
-	answer, err := m.client.TimeToLive(ctx, m.session.Lease())
-	if err != nil {
-		return 0, err
-	}
-	return time.Duration(answer.GrantedTTL) * time.Second, nil
+	return &mutexClient{client: client, line: line, session: session}, nil
 }
 
 func (m *mutexClient) Crash() { m.line.Cut() }

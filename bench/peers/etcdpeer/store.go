@@ -39,7 +39,8 @@ func NewStore(client *clientv3.Client, prefix string) *Store {
 	return &Store{client: client, prefix: prefix}
 }
 
-// Capabilities: etcd tells of changes, and a failed transaction reads the key.
+// Capabilities says that etcd tells of changes, and that a failed transaction
+// reads the key.
 func (s *Store) Capabilities() lock.Capabilities {
 	return lock.Capabilities{Watch: true, ConflictReturnsCurrent: true, RevisionOrder: true}
 }
@@ -53,7 +54,7 @@ func (s *Store) Get(ctx context.Context, key string) (lock.Record, error) {
 	if err != nil {
 		return lock.Record{}, fail("get", key, classify(ctx, err))
 	}
-	record := recordOf((*clientv3.GetResponse)(answer))
+	record := recordOf(answer)
 	if record.Revision == "" {
 		return lock.Record{}, fail("get", key, lock.ErrNotFound)
 	}

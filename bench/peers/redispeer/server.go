@@ -16,6 +16,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/lockproof/lockproof/bench/peers/arena"
 )
@@ -47,9 +48,14 @@ func Start(ctx context.Context) (*Server, error) {
 	return StartReal(ctx, program)
 }
 
+// quiet switches off go-redis's log, which is one for all clients and would
+// print each dial of a crashed client to standard error.
+func quiet() { redis.SetLogger(&logging.VoidLogger{}) }
+
 // StartMini starts miniredis, a stand-in that keeps no time of its own: leases
 // end because a goroutine tells it every few milliseconds how much has passed.
 func StartMini() (*Server, error) {
+	quiet()
 	mini := miniredis.NewMiniRedis()
 	if err := mini.StartAddr("127.0.0.1:0"); err != nil {
 		return nil, fmt.Errorf("redis: miniredis: %w", err)
@@ -92,6 +98,7 @@ func passTime(ctx context.Context, mini *miniredis.Miniredis) {
 // StartReal starts program, a redis-server, on a free port of the loopback
 // interface. It keeps nothing on disk, and dies with this process.
 func StartReal(ctx context.Context, program string) (*Server, error) {
+	quiet()
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	var err error

@@ -42,7 +42,8 @@ func NewStore(client *redis.Client, prefix string) *Store {
 	return &Store{client: client, prefix: prefix}
 }
 
-// Capabilities: a failed write returns the record that stood in the way.
+// Capabilities says that a failed write returns the record that stood in the
+// way.
 func (s *Store) Capabilities() lock.Capabilities {
 	return lock.Capabilities{ConflictReturnsCurrent: true, RevisionOrder: true}
 }
