@@ -41,6 +41,9 @@ type Result struct {
 	// Notes are what a reader of the figures must know: a stand-in for a server,
 	// a rate that was not reached, an interruption.
 	Notes []string `json:"notes,omitempty"`
+	// Incomplete: it was interrupted, or a cell has fewer samples than were asked
+	// for. The notes say which.
+	Incomplete bool `json:"incomplete,omitempty"`
 	// Advice is what follows from a sweep, with its evidence, in one sentence.
 	Advice string `json:"advice,omitempty"`
 }
