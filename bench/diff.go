@@ -181,7 +181,7 @@ func compareMetric(old, current Metric, alpha float64) Change {
 	thresholds := benchmath.Thresholds{CompareAlpha: alpha}
 	before := benchmath.NewSample(slices.Clone(old.Samples), &thresholds)
 	after := benchmath.NewSample(slices.Clone(current.Samples), &thresholds)
-	c.Old, c.New = median(before.Values), median(after.Values)
+	c.Old, c.New = Median(before.Values), Median(after.Values)
 	c.Ratio = ratio(c.Old, c.New)
 	if least := leastP(len(old.Samples), len(current.Samples)); least > alpha {
 		return c.untold(fmt.Sprintf("%d and %d samples: too few to tell anything at a level of %v",
@@ -226,15 +226,6 @@ func ratio(old, current float64) float64 {
 	return current / old
 }
 
-// median of a sorted, not empty slice.
-func median(sorted []float64) float64 {
-	n := len(sorted)
-	if n%2 == 1 {
-		return sorted[n/2]
-	}
-	return (sorted[n/2-1] + sorted[n/2]) / 2
-}
-
 // means returns the geometric mean of each metric that has a ratio in two cells
 // or more, in the order of their first appearance.
 func means(changes []Change) []Mean {
@@ -267,10 +258,20 @@ func doubts(old, current *Result) []string {
 	}
 	for _, r := range []struct {
 		which string
-		notes []string
-	}{{"old", old.Notes}, {"new", current.Notes}} {
-		for _, note := range r.notes {
-			all = append(all, r.which+" result: "+note)
+		*Result
+	}{{"old", old}, {"new", current}} {
+		if r.Incomplete {
+			all = append(all, "the "+r.which+" result is incomplete")
+		}
+	}
+	for _, note := range current.Notes {
+		if !slices.Contains(old.Notes, note) {
+			all = append(all, "only the new result says: "+note)
+		}
+	}
+	for _, note := range old.Notes {
+		if !slices.Contains(current.Notes, note) {
+			all = append(all, "only the old result says: "+note)
 		}
 	}
 	return all

@@ -206,9 +206,11 @@ func TestDriftOfManyCellsShowsInTheMean(t *testing.T) {
 func TestOtherMachinesAndNotesAreWarnedOf(t *testing.T) {
 	old, current := result(), result()
 	old.Machine.Cores = 64
-	current.Notes = []string{"a stand-in for a server"}
+	current.Notes, current.Incomplete = []string{"on loopback", "a stand-in for a server"}, true
+	old.Notes = []string{"on loopback"}
 	got := strings.Join(diff(t, old, current).Warnings, "\n")
-	if !strings.Contains(got, "64 cores") || !strings.Contains(got, "new result: a stand-in") {
+	if !strings.Contains(got, "64 cores") || !strings.Contains(got, "new result says: a stand-in") ||
+		!strings.Contains(got, "new result is incomplete") || strings.Contains(got, "on loopback") {
 		t.Errorf("warnings: %s", got)
 	}
 }

@@ -15,9 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -161,12 +159,9 @@ func progress(s settings, errs io.Writer) func(string) {
 // measure goes through the servers. A server that is not installed is a note,
 // unless all are required; what is measured before an error is in the result.
 func measure(ctx context.Context, s settings, chosen []kind, args string, show func(string)) (*bench.Result, error) {
-	result := &bench.Result{
-		Schema: bench.Schema, Kind: bench.Compare, Command: strings.TrimSpace("go run -C bench/peers . " + args),
-		Commit: commit(ctx), Date: time.Now().UTC().Truncate(time.Second),
-		Machine: bench.Machine{OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: processor(), Cores: runtime.NumCPU(), Go: runtime.Version()},
-		Notes:   []string{"all clients run in one process, on the machine of the servers; a crash closes the client's connections for good"},
-	}
+	result := bench.Here(bench.Compare)
+	result.Command = strings.TrimSpace("go run -C bench/peers . " + args)
+	result.Notes = []string{"all clients run in one process, on the machine of the servers; a crash closes the client's connections for good"}
 	o := s.options
 	o.Progress = show
 	defer show("")
@@ -179,15 +174,15 @@ func measure(ctx context.Context, s settings, chosen []kind, args string, show f
 			continue
 		}
 		if err != nil {
+			result.Incomplete = true
 			return result, err
 		}
 		result.Notes = append(append(result.Notes, k.name+": "+server.Describe), server.Notes...)
 		cells, err := arena.Measure(ctx, server, o)
 		result.Cells = append(result.Cells, cells...)
 		if err := errors.Join(err, server.Stop()); err != nil {
-			if ctx.Err() != nil {
-				result.Notes = append(result.Notes, "interrupted: "+err.Error())
-			}
+			result.Incomplete = true
+			result.Notes = append(result.Notes, "ended early: "+err.Error())
 			return result, err
 		}
 	}
@@ -208,24 +203,4 @@ func write(result *bench.Result, file string, out io.Writer) error {
 		return err
 	}
 	return os.WriteFile(file, text.Bytes(), 0o644)
-}
-
-// commit is that of the sources, if git knows it.
-func commit(ctx context.Context) string {
-	text, err := exec.CommandContext(ctx, "git", "rev-parse", "--short=12", "HEAD").Output()
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(text))
-}
-
-// processor is the processor's name, where Linux tells.
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	_, rest, _ := strings.Cut(string(text), "model name")
-	name, _, _ := strings.Cut(rest, "\n")
-	return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
 }

@@ -1,17 +1,11 @@
 package arena
 
 import (
-	"math"
 	"slices"
 	"time"
 
-	"golang.org/x/perf/benchmath"
-
 	"github.com/lockproof/lockproof/bench"
 )
-
-// confidence of the intervals.
-const confidence = 0.95
 
 // cellsOf makes one cell of each contender's outcome. A peer's cell says how
 // many times ours, with the same kind of settings, is that of the peer, round
@@ -36,8 +30,10 @@ func cellsOf(s *Server, measure string, outcomes []outcome) []bench.Cell {
 		}
 		cell.Metrics = append(cell.Metrics, o.extra...)
 		cell.Metrics = append(cell.Metrics, ratios(s, i, outcomes)...)
-		if len(o.times) > 0 {
-			cell.Distributions = []bench.Distribution{distribution(o.series[0].name, o.times)}
+		for _, x := range o.series[:min(1, len(o.series))] { // the times are the first one's
+			if d, ok := bench.Describe(x.name, o.times); ok {
+				cell.Distributions = []bench.Distribution{d}
+			}
 		}
 		cells = append(cells, cell)
 	}
@@ -86,30 +82,9 @@ func ratios(s *Server, i int, outcomes []outcome) []bench.Metric {
 // are enough of them. All our metrics are better if they are lower.
 func metric(name, unit string, samples []float64) bench.Metric {
 	m := bench.Metric{Name: name, Unit: unit, Better: bench.LowerIsBetter, Samples: samples}
-	if len(samples) == 0 {
-		return m
-	}
-	sum := benchmath.AssumeNothing.Summary(benchmath.NewSample(slices.Clone(samples), &benchmath.DefaultThresholds), confidence)
-	m.Value = sum.Center
-	if !math.IsInf(sum.Lo, 0) && !math.IsInf(sum.Hi, 0) {
-		m.Low, m.High = sum.Lo, sum.Hi
+	if len(samples) > 0 {
+		m.Value = bench.Median(samples)
+		m.Low, m.High = bench.MedianInterval(samples)
 	}
 	return m
-}
-
-// distribution of single times. A quantile is kept where at least two samples
-// lie beyond it.
-func distribution(name string, times []time.Duration) bench.Distribution {
-	sorted := slices.Sorted(slices.Values(times))
-	n := len(sorted)
-	d := bench.Distribution{Name: name, Count: int64(n), Min: int64(sorted[0]), Max: int64(sorted[n-1])}
-	for _, t := range sorted {
-		d.Mean += float64(t) / float64(n)
-	}
-	for _, share := range []float64{0.5, 0.9, 0.99} {
-		if at := int(math.Ceil(share * float64(n))); n-at >= 2 {
-			d.Quantiles = append(d.Quantiles, bench.Quantile{Share: share, Value: int64(sorted[at-1])})
-		}
-	}
-	return d
 }

@@ -50,7 +50,7 @@ func contended(ctx context.Context, s *Server, o Options, n int) []outcome {
 				overlaps[i] = append(overlaps[i], float64(twice[i]))
 			}
 			if outcomes[i].err == nil {
-				rounds[i] = append(rounds[i], medianOf(times[i]))
+				rounds[i] = append(rounds[i], medianTime(times[i]))
 				outcomes[i].times = append(outcomes[i].times, times[i]...)
 			}
 		}

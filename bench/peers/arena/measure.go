@@ -163,12 +163,11 @@ func between(low, high time.Duration) time.Duration {
 	return low + time.Duration(rand.Int64N(int64(high-low)))
 }
 
-// medianOf is the median of times in nanoseconds.
-func medianOf(times []time.Duration) float64 {
-	sorted := slices.Sorted(slices.Values(times))
-	n := len(sorted)
-	if n%2 == 1 {
-		return float64(sorted[n/2])
+// medianTime is the median of times in nanoseconds.
+func medianTime(times []time.Duration) float64 {
+	ns := make([]float64, len(times))
+	for i, t := range times {
+		ns[i] = float64(t)
 	}
-	return (float64(sorted[n/2-1]) + float64(sorted[n/2])) / 2
+	return bench.Median(ns)
 }

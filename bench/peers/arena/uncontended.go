@@ -37,8 +37,8 @@ func uncontended(ctx context.Context, s *Server, o Options) []outcome {
 		})
 		for i := range outcomes {
 			if outcomes[i].err == nil {
-				rounds[i].acquire = append(rounds[i].acquire, medianOf(acquires[i]))
-				rounds[i].both = append(rounds[i].both, medianOf(boths[i]))
+				rounds[i].acquire = append(rounds[i].acquire, medianTime(acquires[i]))
+				rounds[i].both = append(rounds[i].both, medianTime(boths[i]))
 				outcomes[i].times = append(outcomes[i].times, acquires[i]...)
 			}
 		}
