@@ -160,7 +160,7 @@ func TestALockThatTwoHoldIsFoundOut(t *testing.T) {
 		return anybody{}, nil
 	}}
 	o := few()
-	o.Rounds, o.HandOffs, o.HandOffTime, o.Clients = 1, 20, time.Second, []int{3}
+	o.Rounds, o.HandOffs, o.HandOffTime, o.Clients = 1, 20, 100*time.Millisecond, []int{3}
 	cells := measure(t, &arena.Server{Name: "memory", Contenders: []arena.Contender{c}}, o)
 	two, _ := cells["memory/handoff/clients=3/lock=anybody/settings=same"].Metric("held by two")
 	if two.Value == 0 {

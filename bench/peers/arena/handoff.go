@@ -22,6 +22,10 @@ const (
 	holdRange = 200 * time.Millisecond
 )
 
+// overlapPatience is how many times the limit is waited for a first hand-off
+// where two held the lock at once: there may never be one.
+const overlapPatience = 10
+
 // contended has n clients of each contender pass one lock around. A hand-off
 // takes from when a release is invoked until an Acquire of another client, which
 // waits, has returned: a client that released waits until somebody else was
@@ -175,6 +179,7 @@ func (r *relay) done(begun time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	took := time.Since(begun)
-	r.over = r.over || len(r.handOffs) >= r.wanted || took > r.patience || (took > r.limit && len(r.handOffs)+r.overlaps > 0)
+	r.over = r.over || len(r.handOffs) >= r.wanted || took > r.patience ||
+		(took > r.limit && len(r.handOffs) > 0) || (took > overlapPatience*r.limit && r.overlaps > 0)
 	return r.over
 }
