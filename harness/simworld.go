@@ -79,11 +79,11 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	if err := r.populate(w); err != nil {
 		return nil, nil, err
 	}
-	if err := runTo(ctx, w, s.healAt()); err != nil {
+	if err := r.runTo(ctx, w, s.healAt()); err != nil {
 		return nil, nil, err
 	}
 	w.Heal()
-	if err := runTo(ctx, w, s.end()); err != nil {
+	if err := r.runTo(ctx, w, s.end()); err != nil {
 		return nil, nil, err
 	}
 	r.rec.closed = true
@@ -111,13 +111,13 @@ const glance = 5 * time.Minute
 
 // runTo lets the world run, and stops early once ctx ends. Where it looks makes
 // no difference to what happens.
-func runTo(ctx context.Context, w *sim.World, end time.Duration) error {
-	for w.Now() < end && ctx.Err() == nil {
+func (r *run) runTo(ctx context.Context, w *sim.World, end time.Duration) error {
+	for w.Now() < end && ctx.Err() == nil && r.failed == nil {
 		if err := w.Run(min(w.Now()+glance, end)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.failed
 }
 
 // cutShort marks a run that was interrupted. The hash of a part is no hash of
@@ -127,9 +127,9 @@ func (r *Result) cutShort() {
 	r.Params.HealAt = min(r.Params.HealAt, r.Params.End)
 }
 
-// populate starts a client on each node, and again after each crash.
+// populate starts a client on each node, and again after each crash. A subject
+// that cannot be made ends the run, also after a crash.
 func (r *run) populate(w *sim.World) error {
-	var failed error
 	for i := range r.scenario.Clients {
 		n := w.Node(i)
 		var current *client
@@ -141,7 +141,7 @@ func (r *run) populate(w *sim.World) error {
 		n.OnStart(func() {
 			c, err := r.start(i, &simMachine{w: w, n: n, index: i, setting: r.scenario.settings()})
 			if err != nil {
-				failed = err
+				r.failed = err
 				w.Stop()
 				return
 			}
@@ -152,7 +152,7 @@ func (r *run) populate(w *sim.World) error {
 	if err := w.Run(0); err != nil {
 		return err
 	}
-	return failed
+	return r.failed
 }
 
 // params are the facts of the run that the checkers need.

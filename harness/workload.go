@@ -36,6 +36,7 @@ type run struct {
 	resource *resource
 	locks    []string
 	ops      *opLog // nil unless the operations on the store are wanted
+	failed   error  // a subject that could not be made in the simulator; nil in the live world
 }
 
 func newRun(s Scenario, subject subjects.Subject, now func() time.Duration) *run {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -33,7 +34,7 @@ func (p *picture) faults(r *harness.Result) {
 			continue
 		}
 		if drawn++; drawn > maxBands {
-			p.Notes = append(p.Notes, "Only the first "+grouped(maxBands)+" faults are drawn.")
+			p.Notes = append(p.Notes, "Only the first "+plain.Count(maxBands)+" faults are drawn.")
 			break
 		}
 		at, shown := p.laneOf[f.Target]
@@ -77,7 +78,7 @@ func faultLabel(f fault.Fault) string {
 func faultAmount(f fault.Fault) string {
 	switch fault.Describe(f.Kind).Unit {
 	case fault.Nanoseconds:
-		text := roundedDuration(time.Duration(f.Amount))
+		text := plain.Duration(time.Duration(f.Amount))
 		if f.Amount > 0 && fault.Describe(f.Kind).MinAmount < 0 {
 			text = "+" + text
 		}
@@ -89,7 +90,7 @@ func faultAmount(f fault.Fault) string {
 		}
 		return text
 	case fault.PerMille:
-		return trimDecimals(f.Amount, 10, 1) + "%"
+		return plain.Decimals(f.Amount, 10, 1) + "%"
 	}
 	return ""
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -112,7 +113,7 @@ func rowsOf(r *harness.Result, t *track, events, chosen []int, f *focus) []event
 		at := events[i]
 		if k > 0 && chosen[k-1] != i-1 {
 			skipped := int64(i - chosen[k-1] - 1)
-			rows = append(rows, eventRow{At: r.History[at].At, order: at, Gap: counted(skipped, "event") + " between"})
+			rows = append(rows, eventRow{At: r.History[at].At, order: at, Gap: plain.Counted(skipped, "event") + " between"})
 		}
 		rows = append(rows, rowOf(r, t, at, f, micro))
 	}
@@ -189,7 +190,7 @@ func faultRows(plan fault.Plan, first, last int64, f *focus, micro bool) []event
 		case from >= first && from <= last:
 			length := ""
 			if one.Duration > 0 {
-				length = " for " + roundedDuration(one.Duration)
+				length = " for " + plain.Duration(one.Duration)
 			}
 			add(from, who, "fault begins: "+faultLabel(one)+length)
 		case from < first && to > first:

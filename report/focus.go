@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -54,7 +55,7 @@ func focusOf(p lin.Property, h lin.History) (f focus, ok bool) {
 	}
 	f.label = p.Name
 	if p.Size > 0 {
-		f.label += ": " + roundedDuration(time.Duration(p.Size))
+		f.label += ": " + plain.Duration(time.Duration(p.Size))
 	}
 	slices.Sort(f.clients)
 	return f, true

@@ -12,6 +12,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -153,7 +154,7 @@ func (p *page) draw(r *harness.Result, tracks []*track, foci []focus, end int64)
 	}
 	if left := len(tracks) - len(order); left > 0 {
 		p.Notes = append(p.Notes, fmt.Sprintf("%s of %d are not drawn; they are in history.jsonl.",
-			counted(int64(left), "lock"), len(tracks)))
+			plain.Counted(int64(left), "lock"), len(tracks)))
 	}
 	var all []*picture
 	most := mostEvents
@@ -196,15 +197,15 @@ func headerFacts(r *harness.Result) []fact {
 		facts = append(facts, fact{"clients", strconv.Itoa(s.Clients)}, fact{"locks", strconv.Itoa(s.Locks)})
 	}
 	if r.Params.TTL > 0 {
-		facts = append(facts, fact{"ttl", roundedDuration(r.Params.TTL)})
+		facts = append(facts, fact{"ttl", plain.Duration(r.Params.TTL)})
 	}
 	if s.RenewEvery > 0 {
-		facts = append(facts, fact{"renewed every", roundedDuration(s.RenewEvery.D())})
+		facts = append(facts, fact{"renewed every", plain.Duration(s.RenewEvery.D())})
 	}
 	if s.MaxClockDriftPPM > 0 {
-		facts = append(facts, fact{"clock drift allowed", grouped(s.MaxClockDriftPPM) + " ppm"})
+		facts = append(facts, fact{"clock drift allowed", plain.Count(s.MaxClockDriftPPM) + " ppm"})
 	}
-	facts = append(facts, fact{"events", grouped(int64(len(r.History)))},
+	facts = append(facts, fact{"events", plain.Count(int64(len(r.History)))},
 		fact{"faults", strconv.Itoa(len(r.Scenario.Plan))})
 	if r.TraceHash != 0 {
 		facts = append(facts, fact{"trace hash", hexHash(r.TraceHash)})

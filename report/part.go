@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -122,7 +123,7 @@ func sweepProperties(s *harness.Summary) []lin.Property {
 		p := &properties[i]
 		switch p.Verdict {
 		case lin.OK:
-			p.Detail = "held in " + counted(int64(s.Seeds), "seed")
+			p.Detail = "held in " + plain.Counted(int64(s.Seeds), "seed")
 		case lin.Violation:
 			p.Detail = seedOf(s, *p) + p.Detail
 		}
@@ -162,10 +163,10 @@ func (p Part) failure(r *harness.Result) (Failure, bool) {
 func replayFolderLine(dir string) string { return "locksim replay " + shellWord(dir) }
 
 func summarySentence(s *harness.Summary) string {
-	seeds := counted(int64(s.Seeds), "seed")
+	seeds := plain.Counted(int64(s.Seeds), "seed")
 	switch {
 	case s.Verdict == lin.Violation && s.Failed > 0 && s.Seeds > 1:
-		return fmt.Sprintf("%s of %s failed; %s", grouped(int64(s.Failed)), seeds, propertiesSentence(s.Verdict, sweepProperties(s)))
+		return fmt.Sprintf("%s of %s failed; %s", plain.Count(int64(s.Failed)), seeds, propertiesSentence(s.Verdict, sweepProperties(s)))
 	case s.Vacuous != "":
 		return "nothing was violated in " + seeds + ", but that proves nothing: " + s.Vacuous
 	case s.Verdict == lin.OK:
@@ -187,7 +188,7 @@ func (v *view) title() string {
 		text += " (" + v.server + ")"
 	}
 	if v.seeds > 0 {
-		return text + ", " + counted(int64(v.seeds), "seed") + " from " + strconv.FormatUint(v.seed, 10)
+		return text + ", " + plain.Counted(int64(v.seeds), "seed") + " from " + strconv.FormatUint(v.seed, 10)
 	}
 	return text + ", seed " + strconv.FormatUint(v.seed, 10)
 }

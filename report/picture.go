@@ -7,6 +7,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 )
 
 // The measures of a picture, in units of its viewBox.
@@ -137,7 +138,7 @@ func (p *picture) choose(r *harness.Result, t *track, mine []focus, most int) {
 		}
 		p.Notes = append(p.Notes, fmt.Sprintf(
 			"Drawn are the %s events of %s around %s, from %s s to %s s. All are in history.jsonl.",
-			grouped(int64(most)), grouped(int64(len(t.events))), where, clockTime(p.From, false), clockTime(p.To, false)))
+			plain.Count(int64(most)), plain.Count(int64(len(t.events))), where, clockTime(p.From, false), clockTime(p.To, false)))
 	}
 	if p.To <= p.From {
 		p.To = p.From + 1
@@ -203,7 +204,7 @@ func (p *picture) chosenClients(r *harness.Result, t *track, mine []focus) []int
 		return clients
 	}
 	p.Notes = append(p.Notes, fmt.Sprintf("Shown are %d of %s clients: those concerned, then the busiest.",
-		maxLanes, grouped(int64(len(clients)))))
+		maxLanes, plain.Count(int64(len(clients)))))
 	slices.SortStableFunc(clients, func(a, b int) int { return busy[b] - busy[a] })
 	clients = clients[:maxLanes]
 	slices.Sort(clients)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -70,8 +71,8 @@ func TestTerminalKeepsToItsWidthButNeverBreaksAReplayLine(t *testing.T) {
 		for name, p := range parts() {
 			got := render(t, func(b *bytes.Buffer) error { return Terminal(b, TerminalOptions{Width: width}, p...) })
 			for line := range strings.SplitSeq(string(got), "\n") {
-				if columns(line) > width && !strings.Contains(line, "replay: ") {
-					t.Errorf("%s at %d: %d columns: %s", name, width, columns(line), line)
+				if plain.Columns(line) > width && !strings.Contains(line, "replay: ") {
+					t.Errorf("%s at %d: %d columns: %s", name, width, plain.Columns(line), line)
 				}
 			}
 		}
@@ -184,6 +185,10 @@ func TestReplayLines(t *testing.T) {
 	}
 	s.Clients, s.Kinds = 9, nil
 	if got, want := ReplayLine(s), "locksim run --subject natslock --backend sim --clients 9 --faults none --seed 7"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	s.RenewEvery, s.MaxClockDriftPPM = harness.Duration(2*time.Second), 500
+	if got, want := ReplayLine(s), "locksim run --subject natslock --backend sim --clients 9 --renew 2s --max-clock-drift 500ppm --faults none --seed 7"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	if got, want := replayFolderLine("my runs/it's"), `locksim replay 'my runs/it'\''s'`; got != want {

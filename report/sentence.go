@@ -110,6 +110,8 @@ func ReplayLine(s harness.Scenario) string {
 	add(s.Locks != d.Locks, "--locks", strconv.Itoa(s.Locks))
 	add(s.TTL != d.TTL, "--ttl", s.TTL.String())
 	add(s.Duration != d.Duration, "--duration", s.Duration.String())
+	add(s.RenewEvery.D() != s.TTL.D()/3, "--renew", s.RenewEvery.String())
+	add(s.MaxClockDriftPPM != d.MaxClockDriftPPM, "--max-clock-drift", fmt.Sprintf("%dppm", s.MaxClockDriftPPM))
 	words = append(words, "--faults "+shellWord(faultsWord(s.Kinds)))
 	add(s.ClockRatePPM != 0, "--clock-rate", fmt.Sprintf("%+dppm", s.ClockRatePPM))
 	words = append(words, "--seed "+strconv.FormatUint(s.Seed, 10))

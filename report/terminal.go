@@ -5,10 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/mattn/go-runewidth"
-
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -60,7 +58,7 @@ type terminal struct {
 }
 
 func (t *terminal) part(v *view) {
-	t.line(t.status(v.verdict) + "  " + t.bold(cleanLine(v.title())))
+	t.line(t.status(v.verdict) + "  " + t.bold(plain.Line(v.title())))
 	t.wrapped(indent, v.sentence)
 	for _, warning := range v.warnings {
 		t.wrapped(indent, warning)
@@ -68,7 +66,7 @@ func (t *terminal) part(v *view) {
 	t.properties(v.properties)
 	if v.coverage != nil {
 		t.heading("went through")
-		t.grid(append(coverageFacts(v.coverage), fact{"unanswered requests", grouped(v.counters.Indefinite)}))
+		t.grid(append(coverageFacts(v.coverage), fact{"unanswered requests", plain.Count(v.counters.Indefinite)}))
 		t.latency(latencyRows(v.coverage, v.ttl))
 	}
 	t.throughput(v)
@@ -84,46 +82,9 @@ func (t *terminal) heading(s string) {
 
 // wrapped writes text in as many lines as it needs.
 func (t *terminal) wrapped(prefix, s string) {
-	for line := range strings.SplitSeq(wrap(cleanLine(s), t.Width-len(prefix)), "\n") {
+	for line := range strings.SplitSeq(plain.Wrap(plain.Line(s), t.Width-len(prefix)), "\n") {
 		t.line(prefix + line)
 	}
-}
-
-// columns is how many columns of a terminal text takes.
-func columns(s string) int { return (&runewidth.Condition{}).StringWidth(s) }
-
-// cut is as much of the start of a word as fits, and at least one rune of it.
-func cut(word string, width int) string {
-	head := (&runewidth.Condition{}).Truncate(word, width, "")
-	if head == "" {
-		_, n := utf8.DecodeRuneInString(word)
-		head = word[:n]
-	}
-	return head
-}
-
-// wrap breaks text between words, and a word only if it is wider than a line.
-func wrap(s string, width int) string {
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(s) {
-		for columns(word) > width {
-			if line != "" {
-				lines, line = append(lines, line), ""
-			}
-			head := cut(word, width)
-			lines, word = append(lines, head), word[len(head):]
-		}
-		switch {
-		case line == "":
-			line = word
-		case columns(line)+1+columns(word) > width:
-			lines, line = append(lines, line), word
-		default:
-			line += " " + word
-		}
-	}
-	return strings.Join(append(lines, line), "\n")
 }
 
 func (t *terminal) status(s lin.Status) string { return t.colored(s, strings.ToUpper(s.String())) }
@@ -154,14 +115,14 @@ func (t *terminal) properties(properties []lin.Property) {
 	}
 	left := len(indent) + name + 2 + status + 2
 	for _, p := range properties {
-		words := cleanLine(p.Detail)
+		words := plain.Line(p.Detail)
 		if p.Informational {
 			words = "(for information) " + words
 		}
 		// Colours take no room, so the padding is counted without them.
 		padding := strings.Repeat(" ", max(0, status-len(p.Verdict.String())))
 		head := fmt.Sprintf("%s%-*s  %s%s  ", indent, name, p.Name, t.colored(p.Verdict, p.Verdict.String()), padding)
-		for line := range strings.SplitSeq(wrap(words, t.Width-left), "\n") {
+		for line := range strings.SplitSeq(plain.Wrap(words, t.Width-left), "\n") {
 			t.line(head + line)
 			head = strings.Repeat(" ", left)
 		}
@@ -200,7 +161,7 @@ func (t *terminal) latency(rows []quantileRow) {
 	row := func(name string, width int, values []string) {
 		line := fmt.Sprintf("%s%-*s", indent, width, name)
 		for _, value := range values {
-			line += strings.Repeat(" ", max(1, 10-columns(value))) + value
+			line += strings.Repeat(" ", max(1, 10-plain.Columns(value))) + value
 		}
 		t.line(line)
 	}
@@ -216,11 +177,11 @@ func (t *terminal) throughput(v *view) {
 		return
 	}
 	t.heading("throughput")
-	words := fmt.Sprintf("%s store operations in %s: %s/s", grouped(c.StoreOps), roundedDuration(c.Wall),
-		grouped(int64(perSecond(c.StoreOps, c.Wall)+0.5)))
+	words := fmt.Sprintf("%s store operations in %s: %s/s", plain.Count(c.StoreOps), plain.Duration(c.Wall),
+		plain.Count(int64(perSecond(c.StoreOps, c.Wall)+0.5)))
 	if v.backend == "sim" {
-		words += fmt.Sprintf("; %s of true time, %s x real time", roundedDuration(c.Virtual),
-			grouped(int64(perSecond(int64(c.Virtual), c.Wall)/float64(time.Second)+0.5)))
+		words += fmt.Sprintf("; %s of true time, %s x real time", plain.Duration(c.Virtual),
+			plain.Count(int64(perSecond(int64(c.Virtual), c.Wall)/float64(time.Second)+0.5)))
 	}
 	t.wrapped(indent, words)
 	if v.traceHash != 0 {
@@ -234,7 +195,7 @@ func (t *terminal) failures(v *view) {
 	}
 	head := "failure"
 	if v.failed > len(v.failures) {
-		head = fmt.Sprintf("failures: the first %d of %s", len(v.failures), grouped(int64(v.failed)))
+		head = fmt.Sprintf("failures: the first %d of %s", len(v.failures), plain.Count(int64(v.failed)))
 	} else if v.failed > 1 {
 		head = "failures"
 	}
@@ -247,7 +208,7 @@ func (t *terminal) failures(v *view) {
 		t.wrapped(indent+indent, f.Message)
 		// On a line of its own and never broken: it is there to be pasted.
 		if f.Replay != "" {
-			t.line(indent + indent + "replay: " + cleanLine(f.Replay))
+			t.line(indent + indent + "replay: " + plain.Line(f.Replay))
 		}
 	}
 }

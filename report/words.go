@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -147,5 +148,5 @@ func waitWords(w *wait) string {
 
 func span(from, to int64) string {
 	return fmt.Sprintf(" from %s s to %s s (%s)", clockTime(from, false), clockTime(to, false),
-		roundedDuration(time.Duration(to-from)))
+		plain.Duration(time.Duration(to-from)))
 }

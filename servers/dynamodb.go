@@ -55,18 +55,21 @@ func (c DynamoDBConfig) validate() error {
 // that this process started. Its methods may be called from any goroutine.
 type DynamoDB struct {
 	endpoint string
-	local    *child // nil for the user's own
+	local    *child            // nil unless it is a child process
+	box      *runningContainer // nil unless it runs in Docker
 	dir      string
 	stop     sync.Once
 }
 
 // StartDynamoDB returns the server at LOCKPROOF_DYNAMODB_ENDPOINT if that is
-// set, and otherwise starts DynamoDB Local as a child process, once it answers.
+// set, and otherwise starts DynamoDB Local, once it answers: in Docker if an
+// engine answers that has the image, else as a child process. LOCKPROOF_DOCKER=off
+// leaves Docker out, and LOCKPROOF_DOCKER=require leaves the child process out.
 // It keeps its tables in memory: they are gone when it stops. ctx bounds the
 // start (one minute at most), not the server's life: call Stop. The server also
 // ends with this process, however this process ends.
 //
-// If DynamoDB Local was not fetched, the error is a *MissingError.
+// If there is neither, the error is a *MissingError. Nothing is fetched here.
 func StartDynamoDB(ctx context.Context, config DynamoDBConfig) (*DynamoDB, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
@@ -80,9 +83,15 @@ func StartDynamoDB(ctx context.Context, config DynamoDBConfig) (*DynamoDB, error
 		}
 		return d, nil
 	}
+	box, noDocker := dynamoDBImage.startContainer(ctx, config.Port)
+	if noDocker == nil {
+		return (&DynamoDB{endpoint: "http://" + box.address, box: box}).checked(ctx)
+	} else if !isMissing(noDocker) || dockerOnly() {
+		return nil, noDocker
+	}
 	d, err := startDynamoDBLocal(config)
 	if err != nil {
-		return nil, err
+		return nil, alsoWithoutDocker(noDocker, err)
 	}
 	if err := d.waitReady(ctx); err != nil {
 		_ = d.Stop()
@@ -100,7 +109,7 @@ func startDynamoDBLocal(config DynamoDBConfig) (*DynamoDB, error) {
 	if err != nil {
 		return nil, err
 	}
-	java, err := findJava()
+	java, err := dynamoDBRelease().findJava()
 	if err != nil {
 		return nil, err
 	}
@@ -146,6 +155,15 @@ func (d *DynamoDB) waitReady(ctx context.Context) error {
 	return nil
 }
 
+// checked returns the server if it answers, and stops it if not.
+func (d *DynamoDB) checked(ctx context.Context) (*DynamoDB, error) {
+	if err := d.answers(ctx); err != nil {
+		_ = d.Stop()
+		return nil, fmt.Errorf("servers: %s did not start: %w", d.Describe(), err)
+	}
+	return d, nil
+}
+
 // answers asks the server for anything. The SDK retries a few times.
 func (d *DynamoDB) answers(ctx context.Context) error {
 	client, closeIdle := d.Connect("")
@@ -159,14 +177,17 @@ func (d *DynamoDB) Endpoint() string { return d.endpoint }
 
 // Describe says in a few words what the server is.
 func (d *DynamoDB) Describe() string {
-	if d.local == nil {
+	switch {
+	case d.box != nil:
+		return "DynamoDB Local " + DynamoDBLocalVersion + " in Docker"
+	case d.local == nil:
 		return "DynamoDB at " + d.endpoint
 	}
 	return "DynamoDB Local " + DynamoDBLocalVersion
 }
 
 // Local reports whether the server is a DynamoDB Local that was started here.
-func (d *DynamoDB) Local() bool { return d.local != nil }
+func (d *DynamoDB) Local() bool { return d.local != nil || d.box != nil }
 
 // Connect returns a client with connections of its own, and what closes the
 // idle ones among them. endpoint, if not empty, takes the place of the server's,
@@ -178,7 +199,7 @@ func (d *DynamoDB) Connect(endpoint string) (client *dynamodb.Client, closeIdle 
 		endpoint = d.endpoint
 	}
 	key, secret, session, region := dynamoDBLocalKey, dynamoDBLocalKey, "", dynamoDBLocalRegion
-	if d.local == nil {
+	if !d.Local() {
 		if k := os.Getenv("AWS_ACCESS_KEY_ID"); k != "" {
 			key, secret, session = k, os.Getenv("AWS_SECRET_ACCESS_KEY"), os.Getenv("AWS_SESSION_TOKEN")
 		}
@@ -203,6 +224,9 @@ func (d *DynamoDB) Connect(endpoint string) (client *dynamodb.Client, closeIdle 
 func (d *DynamoDB) Stop() error {
 	var err error
 	d.stop.Do(func() {
+		if d.box != nil {
+			err = d.box.stop()
+		}
 		if d.local == nil {
 			return
 		}

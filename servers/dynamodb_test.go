@@ -28,9 +28,11 @@ const helperVariable = "LOCKPROOF_TEST_START_DYNAMODB"
 // patience is how long what must happen may take.
 const patience = 30 * time.Second
 
-// startLocal starts a DynamoDB Local, whatever the environment names.
+// startLocal starts a DynamoDB Local as a child process, whatever the
+// environment names.
 func startLocal(t *testing.T) *servers.DynamoDB {
 	t.Helper()
+	t.Setenv("LOCKPROOF_DOCKER", "off")
 	t.Setenv("LOCKPROOF_DYNAMODB_ENDPOINT", "")
 	srv, err := servers.StartDynamoDB(t.Context(), servers.DynamoDBConfig{})
 	require.Server(t, "dynamodb", err)
@@ -87,6 +89,27 @@ func TestDynamoDBLocalAnswersAndStops(t *testing.T) {
 	}
 }
 
+func TestDynamoDBInDockerAnswersAndStops(t *testing.T) {
+	t.Setenv("LOCKPROOF_DYNAMODB_ENDPOINT", "")
+	t.Setenv("LOCKPROOF_DOCKER", "require")
+	srv, err := servers.StartDynamoDB(t.Context(), servers.DynamoDBConfig{})
+	require.Server(t, "docker", err)
+	if !srv.Local() || srv.Describe() != "DynamoDB Local "+servers.DynamoDBLocalVersion+" in Docker" {
+		t.Errorf("it is described as %q", srv.Describe())
+	}
+	client, closeIdle := srv.Connect("")
+	defer closeIdle()
+	if _, err := client.ListTables(t.Context(), &dynamodb.ListTablesInput{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := srv.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused(t, srv.Endpoint())
+}
+
 func TestDynamoDBLocalListensOnLoopbackOnly(t *testing.T) {
 	srv := startLocal(t)
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(srv.Endpoint(), "http://"))
@@ -115,7 +138,7 @@ func TestDynamoDBLocalDiesWithItsParent(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	parent := exec.Command(os.Args[0], "-test.run=^TestDynamoDBLocalDiesWithItsParent$", "-test.v")
-	parent.Env = append(os.Environ(), helperVariable+"=1", "LOCKPROOF_DYNAMODB_ENDPOINT=")
+	parent.Env = append(os.Environ(), helperVariable+"=1", "LOCKPROOF_DYNAMODB_ENDPOINT=", "LOCKPROOF_DOCKER=off")
 	stdout, err := parent.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -142,6 +165,7 @@ func TestDynamoDBLocalDiesWithItsParent(t *testing.T) {
 }
 
 func TestDynamoDBPortInUseIsSaid(t *testing.T) {
+	t.Setenv("LOCKPROOF_DOCKER", "off")
 	if !servers.DynamoDBInstalled() {
 		startLocal(t) // says why not
 	}
@@ -206,6 +230,7 @@ func TestDynamoDBEndpointThatDoesNotAnswerIsNamed(t *testing.T) {
 }
 
 func TestDynamoDBNotInstalledIsMissing(t *testing.T) {
+	t.Setenv("LOCKPROOF_DOCKER", "off")
 	t.Setenv("LOCKPROOF_DYNAMODB_ENDPOINT", "")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
 	_, err := servers.StartDynamoDB(t.Context(), servers.DynamoDBConfig{})

@@ -62,7 +62,8 @@ func (c KubernetesConfig) validate() error {
 // Kubernetes is a Kubernetes API server: the user's own, or one that this
 // process started. Its methods may be called from any goroutine.
 type Kubernetes struct {
-	program string // "" for the user's own
+	program string       // "" for the user's own
+	kind    *KindCluster // nil but for one that kind made
 	dir     string
 	version string
 
@@ -83,13 +84,16 @@ type Kubernetes struct {
 // also ends with this process, however this process ends, and removes its
 // folder then.
 //
-// If the server was not built, the error is a *MissingError.
+// If the server was not built, the command kind is asked for a cluster where it
+// and a Docker engine are there: that takes a minute and outlives a process that
+// is killed, which is why it comes last. Without either the error is a
+// *MissingError.
 func StartKubernetes(ctx context.Context, config KubernetesConfig) (*Kubernetes, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
 	if files := Kubeconfig(); files != "" {
-		k, err := ownKubernetes(ctx)
+		k, err := ownKubernetes(ctx, "")
 		if err != nil {
 			return nil, fmt.Errorf("servers: Kubernetes of %s, which %s names: %w", files, kubeconfigVariable, err)
 		}
@@ -97,6 +101,9 @@ func StartKubernetes(ctx context.Context, config KubernetesConfig) (*Kubernetes,
 	}
 	program, err := kubernetesProgram()
 	if err != nil {
+		if k, noKind := kindKubernetes(ctx); noKind == nil || !isMissing(noKind) {
+			return k, noKind
+		}
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "lockproof-kubernetes-")
@@ -110,9 +117,26 @@ func StartKubernetes(ctx context.Context, config KubernetesConfig) (*Kubernetes,
 	return k, nil
 }
 
-// ownKubernetes uses the current context of the user's files.
-func ownKubernetes(ctx context.Context) (*Kubernetes, error) {
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(clientcmd.NewDefaultClientConfigLoadingRules(), nil)
+// kindKubernetes has kind make a cluster.
+func kindKubernetes(ctx context.Context) (*Kubernetes, error) {
+	cluster, err := StartKindCluster(ctx)
+	if err != nil {
+		return nil, err
+	}
+	k, err := ownKubernetes(ctx, cluster.Kubeconfig())
+	if err != nil {
+		return nil, errors.Join(err, cluster.Stop())
+	}
+	k.kind = cluster
+	return k, nil
+}
+
+// ownKubernetes uses the current context of file, or of the user's files if that
+// is empty.
+func ownKubernetes(ctx context.Context, file string) (*Kubernetes, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = file
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
 	config, err := loader.ClientConfig()
 	if err != nil {
 		return nil, err
@@ -237,10 +261,13 @@ func askVersion(ctx context.Context, config *rest.Config) (string, error) {
 }
 
 // Local reports whether the server was started here.
-func (k *Kubernetes) Local() bool { return k.program != "" }
+func (k *Kubernetes) Local() bool { return k.program != "" || k.kind != nil }
 
 // Describe says in a few words what the server is.
 func (k *Kubernetes) Describe() string {
+	if k.kind != nil {
+		return k.kind.Describe()
+	}
 	if !k.Local() {
 		return "Kubernetes " + k.version + " at " + k.Address()
 	}
@@ -320,6 +347,9 @@ func (k *Kubernetes) Stop() error {
 	if k.local != nil {
 		k.local.stop()
 		k.local = nil
+	}
+	if k.kind != nil {
+		return k.kind.Stop()
 	}
 	if k.stopped || k.dir == "" {
 		return nil

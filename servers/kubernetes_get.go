@@ -173,9 +173,21 @@ func GetKubernetes(ctx context.Context, progress func(line string)) error {
 		return err
 	}
 	if err := os.Rename(whole, filepath.Join(cache, kubernetesName(sum))); err != nil && !KubernetesInstalled() {
-		return fmt.Errorf("servers: Kubernetes: %w", err)
+		return fmt.Errorf("servers: Kubernetes: %w", err) // else another process was quicker
 	}
-	return nil // or another process was quicker
+	removeOtherBuilds(cache, sum)
+	return nil
+}
+
+// removeOtherBuilds removes what was built from another state of the source: a
+// hundred megabytes each.
+func removeOtherBuilds(cache, sum string) {
+	others, _ := filepath.Glob(filepath.Join(cache, kubernetesName("*"))) // the pattern is well formed
+	for _, other := range others {
+		if filepath.Base(other) != kubernetesName(sum) {
+			_ = os.RemoveAll(other) // a courtesy
+		}
+	}
 }
 
 // buildKubernetes runs the go command. The user's settings (GOPROXY, GOCACHE)

@@ -61,7 +61,7 @@ func (c NATSConfig) validate() error {
 type NATS struct {
 	config NATSConfig
 	dir    string
-	ownDir bool
+	own    *tempDir // nil if the caller named dir
 
 	mu      sync.Mutex
 	port    int            // fixed by the first start
@@ -79,11 +79,11 @@ func StartNATS(ctx context.Context, config NATSConfig) (*NATS, error) {
 	}
 	n := &NATS{config: config, dir: config.StoreDir, port: config.Port}
 	if n.dir == "" {
-		dir, err := os.MkdirTemp("", "lockproof-nats-")
+		dir, err := newTempDir("nats")
 		if err != nil {
-			return nil, fmt.Errorf("servers: NATS store directory: %w", err)
+			return nil, err
 		}
-		n.dir, n.ownDir = dir, true
+		n.dir, n.own = dir.path, dir
 	}
 	if err := n.Start(ctx); err != nil {
 		return nil, errors.Join(err, n.Stop())
@@ -174,13 +174,10 @@ func (n *NATS) Stop() error {
 		return nil
 	}
 	n.stopped = true
-	if !n.ownDir {
+	if n.own == nil {
 		return nil
 	}
-	if err := os.RemoveAll(n.dir); err != nil {
-		return fmt.Errorf("servers: NATS store directory: %w", err)
-	}
-	return nil
+	return n.own.remove()
 }
 
 // shutdown is called with n.mu held.

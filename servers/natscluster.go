@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -26,7 +25,7 @@ const natsClusterTimeout = 30 * time.Second
 // JetStream: what is kept with three replicas outlives one of them. Its methods
 // may be called from any goroutine.
 type NATSCluster struct {
-	dir string
+	dir *tempDir
 
 	mu      sync.Mutex
 	nodes   []*natsNode
@@ -50,9 +49,9 @@ func StartNATSCluster(ctx context.Context, size int) (*NATSCluster, error) {
 	if size < 3 {
 		return nil, fmt.Errorf("servers: a NATS cluster of %d servers cannot lose one; it takes 3", size)
 	}
-	dir, err := os.MkdirTemp("", "lockproof-nats-")
+	dir, err := newTempDir("nats")
 	if err != nil {
-		return nil, fmt.Errorf("servers: NATS store directory: %w", err)
+		return nil, err
 	}
 	c := &NATSCluster{dir: dir}
 	ports, err := freePorts(2 * size)
@@ -61,7 +60,7 @@ func StartNATSCluster(ctx context.Context, size int) (*NATSCluster, error) {
 	}
 	for i := range size {
 		name := fmt.Sprintf("%s-%d", natsClusterName, i)
-		c.nodes = append(c.nodes, &natsNode{name: name, client: ports[2*i], route: ports[2*i+1], dir: filepath.Join(dir, name)})
+		c.nodes = append(c.nodes, &natsNode{name: name, client: ports[2*i], route: ports[2*i+1], dir: filepath.Join(dir.path, name)})
 	}
 	for _, n := range c.nodes {
 		for _, other := range c.nodes {
@@ -155,10 +154,7 @@ func (c *NATSCluster) Stop() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.stopped = true
-	if err := os.RemoveAll(c.dir); err != nil {
-		return fmt.Errorf("servers: NATS store directory: %w", err)
-	}
-	return nil
+	return c.dir.remove()
 }
 
 // node is called with c.mu held.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 
@@ -21,8 +22,8 @@ import (
 // out.
 var errNoAnswer = fmt.Errorf("no answer within %v", requestTimeout)
 
-// sendOnce turns the SDK's retries off and notes what is handed to the HTTP
-// client.
+// sendOnce turns the SDK's retries off, and notes and mends what is handed to
+// the HTTP client.
 func sendOnce(o *dynamodb.Options) {
 	o.Retryer = aws.NopRetryer{}
 	o.APIOptions = append(o.APIOptions[:len(o.APIOptions):len(o.APIOptions)], func(stack *middleware.Stack) error {
@@ -33,11 +34,36 @@ func sendOnce(o *dynamodb.Options) {
 // noteSent runs last of all, right before the HTTP client.
 var noteSent = middleware.DeserializeMiddlewareFunc("LockproofNoteSent",
 	func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		if err := plainBody(&in); err != nil {
+			return middleware.DeserializeOutput{}, middleware.Metadata{}, err
+		}
 		if sent, ok := ctx.Value(sentKey{}).(*bool); ok {
 			*sent = true
 		}
 		return next.HandleDeserialize(ctx, in)
 	})
+
+// plainBody takes from a request's body the method WriteTo. The SDK closes a
+// body once there is an answer, and its WriteTo then fails with io.EOF. Go's
+// transport asks a body once more when all is written, to see whether there is
+// too much; on a loaded machine that comes after the answer, and upon an error
+// the transport closes the connection on which the answer is being read. Read
+// has no such flaw: there, io.EOF means the end.
+func plainBody(in *middleware.DeserializeInput) error {
+	request, ok := in.Request.(*smithyhttp.Request)
+	if !ok {
+		return nil
+	}
+	body, ok := request.GetStream().(io.ReadSeeker)
+	if !ok {
+		return nil
+	}
+	request, err := request.SetStream(struct{ io.ReadSeeker }{body})
+	if err == nil {
+		in.Request = request
+	}
+	return err
+}
 
 // sentKey is a context's key of a *bool: whether its request was sent.
 type sentKey struct{}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 	"unicode/utf8"
@@ -34,8 +33,8 @@ const (
 )
 
 // patchTries is how often a patch is sent that the server turned down for
-// reasons other than the lock's record, before that is reported. The server
-// itself tries five times on each.
+// reasons other than the lock's record, before that is reported. When the object
+// changes under a patch, the server itself applies it to the next version.
 const patchTries = 8
 
 // AnnotationConfig of a Store in the annotations of one object.
@@ -135,9 +134,7 @@ func (l *annotations) checkAccess(ctx context.Context) error {
 	return nil
 }
 
-func (l *annotations) path() string {
-	return l.config.collection() + "/" + url.PathEscape(l.config.Name)
-}
+func (l *annotations) path() string { return l.config.collection() + "/" + l.config.Name }
 
 func (l *annotations) String() string {
 	name := l.config.Name
@@ -295,12 +292,9 @@ func testStamp(name string, old lock.Revision, key string) operation {
 
 // patch sends what next makes until the server applies it or the record shows
 // why it does not. A patch that was turned down (422: a test failed, or a part
-// of the path was missing; 409: the object changed under the server's own five
-// tries) was not applied. If the record is then still the one named, the reason
-// lay elsewhere in the object and may have passed.
-//
-// The answer to a failed test that carries the old revision cannot be stale: a
-// record that has it now has had it ever since the caller learnt of it.
+// of the path was missing; 409: the object changed meanwhile) was not applied. If
+// the record is then still the one named, the reason lay elsewhere in the object
+// and may have passed.
 func (l *annotations) patch(ctx context.Context, key string, old lock.Revision, next func() []operation) error {
 	for try := 1; ; try++ {
 		err := l.api.do(ctx, request{verb: http.MethodPatch, path: l.path(), contentType: typeJSONPatch, body: next()}, nil)

@@ -51,7 +51,7 @@ func objectName(key string) string {
 	if len(key) <= maxObjectName && subdomain(key) && !looksMapped(key) {
 		return key
 	}
-	return mapped(key, maxObjectName, func(c byte) bool { return lower(c) })
+	return mapped(key, maxObjectName, lower)
 }
 
 // annotationName maps a key to the part of an annotation's key behind the

@@ -110,11 +110,11 @@ func arguments(k *keep, etcd string) []string {
 	}
 }
 
-// logErrorsOnly keeps the server's own log to what went wrong.
+// logErrorsOnly keeps the server's own log to what went wrong, which goes to
+// standard error in any case, and makes no files.
 func logErrorsOnly() {
 	klog.LogToStderr(false)
-	klog.SetOutputBySeverity("INFO", io.Discard)
-	klog.SetOutputBySeverity("WARNING", io.Discard)
+	klog.SetOutput(io.Discard)
 }
 
 // waitReady returns nil once the server says that it is ready, and its first

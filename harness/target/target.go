@@ -95,7 +95,10 @@ type Faults struct {
 
 // All lists the kinds of stores.
 func All() []Kind {
-	return []Kind{memoryKind, fileKind, natsKind, natsClusterKind, dynamodbKind}
+	return []Kind{
+		memoryKind, fileKind, natsKind, natsClusterKind, dynamodbKind, kubernetesKind, kubernetesAnnotationKind,
+		docstoreMemKind, docstoreDynamoDBKind, docstoreFirestoreKind, mongodbKind,
+	}
 }
 
 // Find returns the kind of that name.

@@ -1,0 +1,241 @@
+package docstore_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	gocloud "gocloud.dev/docstore"
+	awsdynamodb "gocloud.dev/docstore/awsdynamodb/v2"
+	"gocloud.dev/docstore/gcpfirestore"
+
+	"github.com/lockproof/lockproof/backends/docstore"
+	"github.com/lockproof/lockproof/harness/live"
+	"github.com/lockproof/lockproof/lock"
+)
+
+// noJitter draws nothing: these tests ask the proxy for no jitter.
+type noJitter struct{}
+
+func (noJitter) Choose(string, uint64) uint64 { return 0 }
+
+func proxyTo(t *testing.T, address string) *live.Proxy {
+	t.Helper()
+	p, err := live.NewProxy(address, live.ProxyConfig{Choices: live.NewChoices(noJitter{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// behindProxy opens a store beside a proxy and one through it.
+func behindProxy(t *testing.T, d driver) (beside, behind *docstore.Store, p *live.Proxy) {
+	t.Helper()
+	opener := d.fresh(t)
+	if d.address() == "" {
+		t.Skip("it has no connection that could be cut")
+	}
+	p = proxyTo(t, d.address())
+	return open(t, opener(t, ""), d.config), open(t, opener(t, p.Addr()), d.config), p
+}
+
+func client(t testing.TB, store lock.Store, owner string, config lock.Config) *lock.Client {
+	t.Helper()
+	config.Owner = owner
+	c, err := lock.New(store, lock.SystemRuntime{}, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(t.Context()) })
+	return c
+}
+
+func TestTheLockIsHandedOn(t *testing.T) {
+	each(t, func(t *testing.T, d driver) {
+		opener := d.fresh(t)
+		config := lock.Config{TTL: 3 * time.Second, PollEvery: 10 * time.Millisecond}
+		first := client(t, open(t, opener(t, ""), d.config), "first", config)
+		second := client(t, open(t, opener(t, ""), d.config), "second", config)
+		held, err := first.Acquire(t.Context(), "l")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var refusal *lock.HeldError
+		if _, err := second.TryAcquire(t.Context(), "l"); !errors.As(err, &refusal) || refusal.Owner != "first" {
+			t.Fatalf("want a refusal that names the holder, got %v", err)
+		}
+		granted := make(chan error, 1)
+		var next *lock.Lease
+		go func() {
+			var err error
+			next, err = second.Acquire(t.Context(), "l")
+			granted <- err
+		}()
+		if err := held.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-granted; err != nil {
+			t.Fatal(err)
+		}
+		if next.Token() != held.Token()+1 {
+			t.Errorf("token %d came after %d", next.Token(), held.Token())
+		}
+		if err := next.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestContendersNeverHoldTogether(t *testing.T) {
+	each(t, func(t *testing.T, d driver) {
+		opener := d.fresh(t)
+		const clients, rounds = 4, 5
+		config := lock.Config{TTL: 5 * time.Second, PollEvery: 2 * time.Millisecond}
+		turns := make(chan error, clients)
+		value := 0 // guarded by the lock alone; go test -race watches
+		for i := range clients {
+			c := client(t, open(t, opener(t, ""), d.config), fmt.Sprint("c", i), config)
+			go func() {
+				for range rounds {
+					err := c.Do(t.Context(), "l", func(context.Context, *lock.Lease) error { value++; return nil })
+					if err != nil {
+						turns <- err
+						return
+					}
+				}
+				turns <- nil
+			}()
+		}
+		for range clients {
+			if err := <-turns; err != nil {
+				t.Error(err)
+			}
+		}
+		info, err := client(t, open(t, opener(t, ""), d.config), "observer", config).Inspect(t.Context(), "l")
+		if err != nil || info.Token != clients*rounds || value != clients*rounds {
+			t.Errorf("token %d and value %d after %d grants, %v", info.Token, value, clients*rounds, err)
+		}
+	})
+}
+
+func TestAnExpiredLeaseIsTakenOver(t *testing.T) {
+	each(t, func(t *testing.T, d driver) {
+		store := open(t, d.fresh(t)(t, ""), d.config)
+		config := lock.Config{TTL: 300 * time.Millisecond, PollEvery: 20 * time.Millisecond}
+		dead, err := client(t, store, "dead", config).Acquire(t.Context(), "l", lock.ManualRenewal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := client(t, store, "next", config).Acquire(t.Context(), "l")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if dead.Valid() || next.Token() != dead.Token()+1 {
+			t.Errorf("taken over with token %d from %d, which is valid: %v", next.Token(), dead.Token(), dead.Valid())
+		}
+		if err := next.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// The AWS SDK sends the write again, which meets its own first try: the version
+// in the document tells. Firestore's client does not repeat it, or does: either
+// way the outcome must not be a conflict, nor a definite error.
+func TestAWriteWhoseReplyWasLostIsNoConflict(t *testing.T) {
+	each(t, func(t *testing.T, d driver) {
+		beside, behind, proxy := behindProxy(t, d)
+		var revision lock.Revision
+		for round, write := range []func() (lock.Revision, error){
+			func() (lock.Revision, error) { return behind.CompareAndSwap(t.Context(), "k", "", []byte("0")) },
+			func() (lock.Revision, error) { return behind.CompareAndSwap(t.Context(), "k", revision, []byte("1")) },
+			func() (lock.Revision, error) { return "", behind.Delete(t.Context(), "k", revision) },
+		} {
+			done := proxy.CutReplyAfter(0)
+			got, err := write()
+			t.Logf("write %d: %v", round, err)
+			if err != nil && lock.Definite(err) {
+				t.Fatalf("write %d: %v", round, err)
+			}
+			<-done
+			record, readErr := beside.Get(t.Context(), "k")
+			if round == 2 {
+				if !errors.Is(readErr, lock.ErrNotFound) {
+					t.Errorf("after the delete: %q, %v", record.Value, readErr)
+				}
+				return
+			}
+			if readErr != nil || string(record.Value) != fmt.Sprint(round) || err == nil && record.Revision != got {
+				t.Fatalf("after write %d: %q at %q, %v; the write returned %q", round, record.Value, record.Revision, readErr, got)
+			}
+			revision = record.Revision
+		}
+	})
+}
+
+// What the package's documentation says turns the drivers' retries off does: the
+// write stays as open as it is.
+func TestWithoutRetriesALostReplyIsIndefinite(t *testing.T) {
+	lost := func(t *testing.T, coll *gocloud.Collection, config docstore.Config, proxy *live.Proxy) {
+		behind := open(t, coll, config)
+		done := proxy.CutReplyAfter(0)
+		_, err := behind.CompareAndSwap(t.Context(), "k", "", []byte("v"))
+		if err == nil || lock.Definite(err) {
+			t.Errorf("a write whose reply was lost: %v", err)
+		}
+		<-done
+		if record, err := behind.Get(t.Context(), "k"); err != nil || string(record.Value) != "v" {
+			t.Errorf("afterwards: %q, %v", record.Value, err)
+		}
+	}
+	t.Run("awsdynamodb", func(t *testing.T) {
+		d, table := onDynamoDB(), makeTable(t, "")
+		proxy := proxyTo(t, d.address())
+		client, closeIdle := dynamo.Connect("http://" + proxy.Addr())
+		t.Cleanup(closeIdle)
+		client = sdk.New(client.Options(), func(o *sdk.Options) { o.Retryer = aws.NopRetryer{} })
+		coll, err := awsdynamodb.OpenCollection(client, table, "ID", "", nil)
+		lost(t, closing(t, coll, err), d.config, proxy)
+	})
+	t.Run("gcpfirestore", func(t *testing.T) {
+		d := onFirestore()
+		d.fresh(t) // skips where there is no emulator
+		proxy := proxyTo(t, d.address())
+		client := firestoreClient(t, proxy.Addr())
+		client.CallOptions.Commit = nil
+		coll, err := gcpfirestore.OpenCollection(client, gcpfirestore.CollectionResourceID("lockproof", "once-"+rand.Text()), "ID", nil)
+		lost(t, closing(t, coll, err), d.config, proxy)
+	})
+}
+
+func TestAnAcquireSurvivesALostReply(t *testing.T) {
+	each(t, func(t *testing.T, d driver) {
+		_, behind, proxy := behindProxy(t, d)
+		c := client(t, behind, "c", lock.Config{TTL: 10 * time.Second, PollEvery: 10 * time.Millisecond})
+		first, err := c.Acquire(t.Context(), "l")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := first.Release(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		done := proxy.CutReplyAfter(0)
+		second, err := c.Acquire(t.Context(), "l") // its first request is the write
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-done
+		if second.Token() != first.Token()+1 {
+			t.Errorf("token %d came after %d", second.Token(), first.Token())
+		}
+		if err := second.Release(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
