@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/lockproof/lockproof/bench/peers/arena"
+	"github.com/lockproof/lockproof/servers"
 )
 
 // startTimeout bounds a start whose context has no deadline.
@@ -33,7 +34,7 @@ const dialTimeout = 10 * time.Second
 type Server struct {
 	etcd     *embed.Etcd
 	endpoint string
-	dir      string
+	dir      *servers.TempDir
 	stop     sync.Once
 	stopped  error
 }
@@ -41,9 +42,9 @@ type Server struct {
 // Start starts a server and returns once it serves. ctx bounds the start (30 s
 // if it has no deadline). The caller calls Stop.
 func Start(ctx context.Context) (*Server, error) {
-	dir, err := os.MkdirTemp("", "lockproof-etcd-")
+	dir, err := servers.NewTempDir("etcd")
 	if err != nil {
-		return nil, fmt.Errorf("etcd: directory: %w", err)
+		return nil, fmt.Errorf("etcd: %w", err)
 	}
 	s := &Server{dir: dir}
 	if err := s.start(ctx); err != nil {
@@ -60,7 +61,7 @@ func (s *Server) start(ctx context.Context) error {
 		return err
 	}
 	config := embed.NewConfig()
-	config.Dir = s.dir
+	config.Dir = filepath.Join(s.dir.Path(), "data")
 	config.Name = "lockproof"
 	config.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
 	config.ListenClientUrls, config.AdvertiseClientUrls = []url.URL{*anywhere}, []url.URL{*anywhere}
@@ -113,7 +114,7 @@ func (s *Server) Stop() error {
 		if s.etcd != nil {
 			s.etcd.Close()
 		}
-		s.stopped = os.RemoveAll(s.dir)
+		s.stopped = s.dir.Remove()
 	})
 	return s.stopped
 }

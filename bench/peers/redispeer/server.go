@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/redis/go-redis/v9/logging"
 
 	"github.com/lockproof/lockproof/bench/peers/arena"
+	"github.com/lockproof/lockproof/servers"
 )
 
 // startTimeout bounds a start.
@@ -116,27 +115,27 @@ func startOnce(ctx context.Context, program string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "lockproof-redis-")
+	dir, err := servers.NewTempDir("redis")
 	if err != nil {
 		return nil, err
 	}
-	child, err := startChild(exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", dir,
+	process, err := servers.StartProcess(exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", dir.Path(),
 		"--save", "", "--appendonly", "no", "--daemonize", "no"))
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, dir.Remove())
 	}
 	s := &Server{address: net.JoinHostPort("127.0.0.1", port), stop: func() error {
-		child.end()
-		return os.RemoveAll(dir)
+		process.Stop()
+		return dir.Remove()
 	}}
-	if s.describe, err = s.answers(ctx, child); err != nil {
+	if s.describe, err = s.answers(ctx, process); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
 
 // answers waits until the server answers and returns what it is.
-func (s *Server) answers(ctx context.Context, child *child) (describe string, err error) {
+func (s *Server) answers(ctx context.Context, process *servers.Process) (describe string, err error) {
 	client := s.Client(&arena.Line{})
 	defer func() { _ = client.Close() }()
 	for {
@@ -146,9 +145,10 @@ func (s *Server) answers(ctx context.Context, child *child) (describe string, er
 			version, _, _ := strings.Cut(rest, "\r\n")
 			return "redis-server " + version + ", one process, nothing kept on disk", nil
 		}
+		if err := process.Ended(); err != nil {
+			return "", err
+		}
 		select {
-		case <-child.done:
-			return "", fmt.Errorf("it ended: %w; it said: %s", child.err, child.said())
 		case <-ctx.Done():
 			return "", fmt.Errorf("it does not answer: %w", err)
 		case <-time.After(20 * time.Millisecond):
@@ -179,46 +179,4 @@ func freePort() (string, error) {
 	defer func() { _ = listener.Close() }()
 	_, port, err := net.SplitHostPort(listener.Addr().String())
 	return port, err
-}
-
-// child is a process that the kernel kills when this one ends (on Linux).
-type child struct {
-	cmd  *exec.Cmd
-	out  strings.Builder // read it once done is closed
-	done chan struct{}
-	err  error
-}
-
-// startChild keeps the thread that starts the process to itself until the
-// process has ended, for on Linux that thread's end counts as the parent's.
-func startChild(cmd *exec.Cmd) (*child, error) {
-	c := &child{cmd: cmd, done: make(chan struct{})}
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &c.out, &c.out, 2*time.Second
-	dieWithParent(cmd)
-	started := make(chan error)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			c.err = cmd.Wait()
-			close(c.done)
-		}
-	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func (c *child) end() {
-	_ = c.cmd.Process.Kill()
-	<-c.done
-}
-
-// said is the end of what an ended process wrote.
-func (c *child) said() string {
-	s := strings.TrimSpace(c.out.String())
-	return s[max(0, len(s)-500):]
 }
