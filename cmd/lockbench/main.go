@@ -53,7 +53,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(acquireCommand(), failoverCommand())
+	root.AddCommand(acquireCommand(), failoverCommand(), sweepCommand())
 	return exitCode(ctx, root.ExecuteContext(ctx), stderr)
 }
 

@@ -11,6 +11,9 @@ import (
 
 // show prints a result.
 func show(w io.Writer, r *bench.Result) error {
+	if r.Kind == bench.Sweep {
+		return showSweep(w, r)
+	}
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}
