@@ -36,6 +36,8 @@ type call struct {
 	task        *task // nil once the caller has given up or died
 	refs        int
 	departedAt  time.Duration
+	wayBack     time.Duration // of the answer, if measured
+	measured    bool          // the round trip was drawn from a table
 
 	key   string
 	old   lock.Revision

@@ -33,14 +33,47 @@ type link struct {
 	held        []*event
 }
 
-// transit draws how long one message takes.
-func (l *link) transit() time.Duration {
-	c := &l.w.config.Latency
-	d := c.Min + time.Duration(l.w.choose(l.w.latency, uint64(c.Max-c.Min)+1))
+// there draws how long the request of c takes to its destination.
+func (l *link) there(c *call) time.Duration {
+	table := l.w.config.Latency.Reads
+	switch c.kind {
+	case opCAS, opDelete, opPut, opRemove:
+		table = l.w.config.Latency.Writes
+	}
+	if len(table) == 0 {
+		return l.slowed(l.w.oneWay())
+	}
+	trip := l.w.roundTrip(table)
+	c.wayBack, c.measured = trip-trip/2, true
+	return l.slowed(trip / 2)
+}
+
+// back draws how long the answer of c takes.
+func (l *link) back(c *call) time.Duration {
+	if c.measured {
+		return l.slowed(c.wayBack)
+	}
+	return l.slowed(l.w.oneWay())
+}
+
+// slowed adds what faults do to a message that would take d.
+func (l *link) slowed(d time.Duration) time.Duration {
 	if l.faulty {
 		d += time.Duration(l.extra) + time.Duration(l.w.choose(l.w.jitter, uint64(l.jitter)+1))
 	}
 	return d
+}
+
+func (w *World) oneWay() time.Duration {
+	c := &w.config.Latency
+	return c.Min + time.Duration(w.choose(w.latency, uint64(c.Max-c.Min)+1))
+}
+
+// roundTrip draws from a table of quantiles.
+func (w *World) roundTrip(table []time.Duration) time.Duration {
+	i := w.choose(w.latency, uint64(max(1, len(table)-1)))
+	low, high := table[i], table[min(int(i)+1, len(table)-1)]
+	return low + time.Duration(w.choose(w.latency, uint64(high-low)+1))
 }
 
 // perMille draws whether something of that probability happens.
@@ -61,11 +94,11 @@ func (l *link) request(ev *event) {
 			twin := w.newEvent(evArrive, ev.node)
 			twin.call = c
 			c.refs++
-			w.queue.push(w.now+l.transit(), twin)
+			w.queue.push(w.now+l.there(c), twin)
 		}
 	}
 	ev.kind = evArrive
-	w.queue.push(w.now+l.transit(), ev)
+	w.queue.push(w.now+l.there(c), ev)
 }
 
 // arrive takes a request off its link to where it is served.
@@ -95,7 +128,7 @@ func (l *link) reply(ev *event) {
 		return
 	}
 	ev.kind = evReply
-	w.queue.push(w.now+l.transit(), ev)
+	w.queue.push(w.now+l.back(ev.call), ev)
 }
 
 // deliver hands an arriving reply to the task that waits for it. If its node

@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +37,13 @@ type LatencyConfig struct {
 	// Departure bounds the time between a call and the moment its request
 	// leaves the process, at least 1 ns. Default 5 µs.
 	Departure time.Duration
+	// Reads and Writes are how long a round trip takes, as it was measured on a
+	// real store: quantiles at equal distances of probability, from the smallest
+	// to the largest. Where given they take the place of Min and Max. A round
+	// trip is drawn as one, evenly between two neighbours, and spends half of it
+	// each way: two halves that were drawn apart would have a shorter tail.
+	// Writes are compare-and-swaps, deletes, puts and removes; all else reads.
+	Reads, Writes []time.Duration
 }
 
 // StoreConfig is what kind of store it is.
@@ -70,6 +78,11 @@ func (c *Config) validate() error {
 	if c.Latency.Departure < 0 || c.StuckAfter < 0 || c.Store.BucketTTL < 0 {
 		return fmt.Errorf("sim: Latency.Departure %v, StuckAfter %v and Store.BucketTTL %v must not be negative",
 			c.Latency.Departure, c.StuckAfter, c.Store.BucketTTL)
+	}
+	for _, table := range [][]time.Duration{c.Latency.Reads, c.Latency.Writes} {
+		if len(table) > 0 && (table[0] < 0 || !slices.IsSorted(table)) {
+			return errors.New("sim: Latency.Reads and Latency.Writes must rise and not be negative")
+		}
 	}
 	return validatePlan(c.Plan, c.Clients)
 }

@@ -22,12 +22,16 @@ import (
 // Exit codes.
 const (
 	exitOK         = 0
+	exitRegression = 1
 	exitIncomplete = 2
 	exitCannotRun  = 3
 )
 
 // errIncomplete: there is a result, which was printed, and it is not all.
 var errIncomplete = errors.New("incomplete")
+
+// errRegression: compare --gate found one, which was printed.
+var errRegression = errors.New("regression")
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -42,7 +46,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root := &cobra.Command{
 		Use:           "lockbench",
 		Short:         "Measures distributed locks",
-		Long:          "lockbench measures what an acquire costs and how long a failover takes, on real stores, beside a raw\ncompare-and-swap on the same connection in the same run.",
+		Long:          "lockbench measures what an acquire costs, how long a failover takes and what a lease setting costs, on real\nstores, beside a raw compare-and-swap on the same connection in the same run.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          knownCommand,
@@ -53,7 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(acquireCommand(), failoverCommand())
+	root.AddCommand(acquireCommand(), failoverCommand(), sweepCommand(), compareCommand())
 	return exitCode(ctx, root.ExecuteContext(ctx), stderr)
 }
 
@@ -88,6 +92,8 @@ func exitCode(ctx context.Context, err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errRegression):
+		return exitRegression
 	case errors.Is(err, errIncomplete):
 		return exitIncomplete
 	case ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx))):

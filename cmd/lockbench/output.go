@@ -113,7 +113,7 @@ func (o *output) close() {
 func (o *output) finish(r *bench.Result, errs ...error) error {
 	if r != nil && len(r.Cells) > 0 {
 		r.Command = o.command
-		errs = append(errs, benchreport.Terminal(o.stdout, r, width(o.stdout)))
+		errs = append(errs, show(o.stdout, r))
 		if o.json != nil {
 			errs = append(errs, r.Write(o.json))
 		}
@@ -132,6 +132,14 @@ func (o *output) finish(r *bench.Result, errs ...error) error {
 		return errIncomplete
 	}
 	return nil
+}
+
+// show prints a result. A sweep has a table of its own: a line for each setting.
+func show(w io.Writer, r *bench.Result) error {
+	if r.Kind == bench.Sweep {
+		return showSweep(w, r)
+	}
+	return benchreport.Terminal(w, r, width(w))
 }
 
 // width is that of a terminal, within what can be read.
