@@ -1,8 +1,10 @@
 // Command lockbench measures distributed locks on real stores: what an acquire
-// costs, and how long a lock is without a working holder when one fails.
+// costs, how long a lock is without a working holder when one fails, and what a
+// lease setting costs.
 //
-// Exit codes: 0 all was measured; 2 it was interrupted, or there are fewer samples
-// than were asked for; 3 it could not run.
+// Exit codes: 0 all was measured; 1 compare --gate found a regression; 2 it was
+// interrupted, or there are fewer samples than were asked for; 3 it could not
+// run.
 package main
 
 import (

@@ -66,7 +66,7 @@ func TestASweepPrintsItsTableAndAdvice(t *testing.T) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}
 	}
-	r := readResult(t, file)
+	r := resultIn(t, file)
 	if r.Kind != bench.Sweep || len(r.Cells) != 4 || r.Advice == "" || !strings.Contains(r.Command, "--profile 'calm rough,name=ours'") {
 		t.Errorf("%d cells by %s: %s", len(r.Cells), r.Command, r.Advice)
 	}
@@ -81,7 +81,7 @@ func TestTheHelpOfASweepListsItsProfiles(t *testing.T) {
 	}
 }
 
-func readResult(t *testing.T, file string) *bench.Result {
+func resultIn(t *testing.T, file string) *bench.Result {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
