@@ -24,7 +24,7 @@ func TestWriteErrorsAreClassified(t *testing.T) {
 		want error
 	}{
 		{"wrong last sequence", answer(10071), lock.ErrConflict},
-		{"wrong last sequence, replicated", answer(10164), lock.ErrConflict},
+		{"a write of the key is under way", answer(10164), lock.ErrUnavailable},
 		{"message too large for the stream", answer(10054), lock.ErrRefused},
 		{"header too large", answer(10097), lock.ErrRefused},
 		{"another stream took the subject", answer(10060), lock.ErrRefused},
