@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
@@ -80,9 +81,33 @@ type action struct {
 	ends  bool
 }
 
+// refusals has one error for each reason for which faults of plan cannot be
+// injected, with the kinds that it concerns.
+func (t Targets) refusals(plan fault.Plan) []error {
+	var reasons []string
+	kinds := make(map[string][]string)
+	for _, f := range plan {
+		missing := t.missing(f)
+		if missing == "" {
+			continue
+		}
+		if kinds[missing] == nil {
+			reasons = append(reasons, missing)
+		}
+		if !slices.Contains(kinds[missing], string(f.Kind)) {
+			kinds[missing] = append(kinds[missing], string(f.Kind))
+		}
+	}
+	var refused []error
+	for _, reason := range reasons {
+		refused = append(refused, fmt.Errorf("%s cannot be injected: %s", strings.Join(kinds[reason], ", "), reason))
+	}
+	return refused
+}
+
 // NewInjector refuses a plan that is not valid, that this world cannot inject
 // (fault.LiveOneProcess), or for which a target lacks what it needs. The error
-// names each such fault with its reason.
+// names each such kind of fault with its reason.
 func NewInjector(plan fault.Plan, targets Targets) (*Injector, error) {
 	if err := fault.Validate(plan, fault.Limits{Clients: len(targets.Clients), End: never}); err != nil {
 		return nil, fmt.Errorf("live: %w", err)
@@ -91,11 +116,7 @@ func NewInjector(plan fault.Plan, targets Targets) (*Injector, error) {
 	if err := fault.CheckInjectable(plan.Kinds(), fault.LiveOneProcess); err != nil {
 		refused = append(refused, err)
 	}
-	for _, f := range plan {
-		if missing := targets.missing(f); missing != "" {
-			refused = append(refused, fmt.Errorf("fault %q cannot be injected: %s", f, missing))
-		}
-	}
+	refused = append(refused, targets.refusals(plan)...)
 	if len(refused) > 0 {
 		return nil, fmt.Errorf("live: %w", errors.Join(refused...))
 	}
