@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/report/benchreport"
 )
 
 // resultWith writes a result whose one metric, lower being better, has samples
@@ -79,6 +80,22 @@ func TestCompareRefuses(t *testing.T) {
 func TestComparePeersNeedsACheckout(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if code, _, stderr := lockbench("compare"); code != exitCannotRun || !strings.Contains(stderr, "run this in a checkout") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+func TestShowMakesTheFilesOfAResult(t *testing.T) {
+	dir := t.TempDir()
+	code, stdout, stderr := lockbench("show", resultWith(t, 1000), "--out", dir)
+	if code != exitOK || !strings.Contains(stdout, "acquire") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	for _, name := range []string{benchreport.JSONFile, benchreport.TextFile, benchreport.CSVFile, benchreport.BenchFile, benchreport.HTMLFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if code, _, stderr := lockbench("show"); code != exitCannotRun || !strings.Contains(stderr, "takes one file") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

@@ -59,7 +59,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.AddCommand(acquireCommand(), failoverCommand(), sweepCommand(), compareCommand())
+	root.AddCommand(acquireCommand(), failoverCommand(), sweepCommand(), compareCommand(), showCommand())
 	return exitCode(ctx, root.ExecuteContext(ctx), stderr)
 }
 

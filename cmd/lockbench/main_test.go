@@ -32,7 +32,7 @@ func TestWhatIsWrongIsSaidBeforeAnythingIsStarted(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"frob"}, `unknown command "frob"; there are acquire, compare, failover`},
+		{[]string{"frob"}, `unknown command "frob"; there are acquire, compare, failover, help, show, sweep`},
 		{[]string{"acquire", "now"}, `takes no argument, but "now"`},
 		{[]string{"acquire", "--frob"}, "lockbench acquire takes --backend"},
 		{[]string{"acquire", "--backend", "oracle"}, `unknown backend "oracle"; there are memory`},
