@@ -148,11 +148,13 @@ func (a *attempt) step(ctx context.Context) (l *Lease, done bool, err error) {
 		a.v = &view{state: &state{}} // creating it tells what there is
 	}
 	a.asked = true
-	now := c.rt.Now()
-	var freeAt time.Duration
+	var freeAt, now time.Duration
 	var free bool
 	if a.v != nil {
 		freeAt, free = c.rules.availableAt(a.v, c.cfg.MaxClockDriftPPM)
+	}
+	if !free {
+		now = c.rt.Now()
 	}
 	switch {
 	case a.v == nil, !a.read && !free && now < freeAt:

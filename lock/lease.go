@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -47,25 +48,29 @@ type sentBeat struct {
 // soon as the lease is lost or released; Release waits for both.
 func startLease(a *attempt, v *view, end, sentAt time.Duration) *Lease {
 	c := a.c
-	parent := a.ctx
-	if !a.o.tied {
-		parent = context.WithoutCancel(parent)
+	endless := context.WithoutCancel(a.ctx)
+	parent := endless
+	if a.o.tied {
+		parent = a.ctx
 	}
 	l := &Lease{
 		c: c, name: a.name, id: a.id, serial: a.serial, token: v.state.token,
 		v: v, lastBeat: a.beats - 1, end: end, sentAt: sentAt,
 	}
 	l.ctx, l.cancel = context.WithCancelCause(parent)
-	l.work, l.stop = context.WithCancel(context.WithoutCancel(parent))
-	tasks := []func(){l.heartbeat, l.watchEnd}
+	l.work, l.stop = context.WithCancel(endless)
+	tasks := []func(*Lease){(*Lease).heartbeat, (*Lease).watchEnd}
 	if a.o.manualRenewal {
 		tasks = tasks[1:]
 	}
 	l.tasks = len(tasks)
+	l.joins = make([]func(), 0, len(tasks))
 	for _, task := range tasks {
-		l.joins = append(l.joins, c.rt.Go(func() { task(); l.taskDone() }))
+		l.joins = append(l.joins, c.rt.Go(func() { task(l); l.taskDone() }))
 	}
-	c.log.Debug("lock granted", "lock", l.name, "token", l.token)
+	if c.log.Enabled(l.ctx, slog.LevelDebug) { // the arguments cost allocations
+		c.log.Debug("lock granted", "lock", l.name, "token", l.token)
+	}
 	return l
 }
 
