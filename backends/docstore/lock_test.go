@@ -182,7 +182,10 @@ func TestAWriteWhoseReplyWasLostIsNoConflict(t *testing.T) {
 // What the package's documentation says turns the drivers' retries off does: the
 // write stays as open as it is.
 func TestWithoutRetriesALostReplyIsIndefinite(t *testing.T) {
-	lost := func(t *testing.T, coll *gocloud.Collection, config docstore.Config, proxy *live.Proxy) {
+	// The first byte back over HTTP/2 may be the connection's own and not the
+	// answer's, so the connection may be cut before the write was carried out.
+	const overHTTP2 = true
+	lost := func(t *testing.T, coll *gocloud.Collection, config docstore.Config, proxy *live.Proxy, http2 bool) {
 		behind := open(t, coll, config)
 		done := proxy.CutReplyAfter(0)
 		_, err := behind.CompareAndSwap(t.Context(), "k", "", []byte("v"))
@@ -190,7 +193,11 @@ func TestWithoutRetriesALostReplyIsIndefinite(t *testing.T) {
 			t.Errorf("a write whose reply was lost: %v", err)
 		}
 		<-done
-		if record, err := behind.Get(t.Context(), "k"); err != nil || string(record.Value) != "v" {
+		record, err := behind.Get(t.Context(), "k")
+		if http2 && errors.Is(err, lock.ErrNotFound) {
+			return
+		}
+		if err != nil || string(record.Value) != "v" {
 			t.Errorf("afterwards: %q, %v", record.Value, err)
 		}
 	}
@@ -201,7 +208,7 @@ func TestWithoutRetriesALostReplyIsIndefinite(t *testing.T) {
 		t.Cleanup(closeIdle)
 		client = sdk.New(client.Options(), func(o *sdk.Options) { o.Retryer = aws.NopRetryer{} })
 		coll, err := awsdynamodb.OpenCollection(client, table, "ID", "", nil)
-		lost(t, closing(t, coll, err), d.config, proxy)
+		lost(t, closing(t, coll, err), d.config, proxy, !overHTTP2)
 	})
 	t.Run("gcpfirestore", func(t *testing.T) {
 		d := onFirestore()
@@ -210,7 +217,7 @@ func TestWithoutRetriesALostReplyIsIndefinite(t *testing.T) {
 		client := firestoreClient(t, proxy.Addr())
 		client.CallOptions.Commit = nil
 		coll, err := gcpfirestore.OpenCollection(client, gcpfirestore.CollectionResourceID("lockproof", "once-"+rand.Text()), "ID", nil)
-		lost(t, closing(t, coll, err), d.config, proxy)
+		lost(t, closing(t, coll, err), d.config, proxy, overHTTP2)
 	})
 }
 
