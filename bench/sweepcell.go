@@ -54,7 +54,9 @@ func (r *Result) collect(c SweepConfig, cells []setting, done []predicted, took 
 // cell describes one prediction.
 func (c SweepConfig) cell(s setting, p *Prediction) Cell {
 	cell := Cell{Name: s.name(), Labels: s.labels(c.Backend, predictedBy)}
-	cell.Notes = append(cell.Notes, "profile "+s.profile.String())
+	if whole := s.profile.String(); whole != s.profile.Name { // one of the user's own
+		cell.Notes = append(cell.Notes, "profile "+whole)
+	}
 	for _, part := range []struct {
 		name string
 		of   func(FailoverTimes) time.Duration
