@@ -199,6 +199,9 @@ func names(c bench.Cell, keys []string) []entry {
 
 // tables are all figures of a result.
 func tables(r *bench.Result) []table {
+	if side := sideBySide(r); side != nil {
+		return side
+	}
 	keys := settingKeys(r.Cells)
 	var all []table
 	for _, t := range []table{metricTable(r, keys), timingTable(r, keys)} {
