@@ -26,7 +26,7 @@ func openFile(_ context.Context, o Options) (Target, error) {
 	return fileTarget{dir}, nil
 }
 
-func (f fileTarget) Describe() string   { return "files in " + f.dir }
+func (f fileTarget) Describe() string   { return "files in a temporary directory" }
 func (f fileTarget) Address(int) string { return "" }
 func (f fileTarget) Faults() Faults     { return Faults{} }
 func (f fileTarget) Close() error       { return os.RemoveAll(f.dir) }
