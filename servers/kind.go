@@ -136,7 +136,3 @@ func (k *KindCluster) Stop() error {
 	})
 	return k.stopErr
 }
-
-// Restarts reports whether Shutdown and Start keep address and data: so it is
-// for the server that was built from source alone.
-func (k *Kubernetes) Restarts() bool { return k.program != "" }

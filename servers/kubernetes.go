@@ -263,6 +263,10 @@ func askVersion(ctx context.Context, config *rest.Config) (string, error) {
 // Local reports whether the server was started here.
 func (k *Kubernetes) Local() bool { return k.program != "" || k.kind != nil }
 
+// Restarts reports whether Shutdown and Start keep address and data: so it is
+// for the server that was built from source alone.
+func (k *Kubernetes) Restarts() bool { return k.program != "" }
+
 // Describe says in a few words what the server is.
 func (k *Kubernetes) Describe() string {
 	if k.kind != nil {

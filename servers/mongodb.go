@@ -220,6 +220,10 @@ func (m *MongoDB) Describe() string { return m.describe }
 // Local reports whether the server is one that was started here.
 func (m *MongoDB) Local() bool { return m.own == "" || m.box != nil }
 
+// Restarts reports whether Shutdown and Start keep address and data: so it is
+// for mongo-java-server alone.
+func (m *MongoDB) Restarts() bool { return m.own == "" }
+
 // URI is what clients connect with. via, if not empty, takes the place of the
 // server's address, for a proxy ("127.0.0.1:4000"); the client then asks for no
 // other members of a replica set. A certificate of the server's, if it has one,

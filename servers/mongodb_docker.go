@@ -62,7 +62,3 @@ func initiate(ctx context.Context, client *mongo.Client) error {
 		}
 	}
 }
-
-// Restarts reports whether Shutdown and Start keep address and data: so it is
-// for mongo-java-server alone.
-func (m *MongoDB) Restarts() bool { return m.own == "" }

@@ -2,10 +2,13 @@ package target
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/lockproof/lockproof/backends/file"
+	"github.com/lockproof/lockproof/servers"
 )
 
 var fileKind = Kind{
@@ -13,23 +16,30 @@ var fileKind = Kind{
 }
 
 // fileTarget is a directory. There is no server to stop and no network to cut.
-type fileTarget struct{ dir string }
+type fileTarget struct {
+	dir  string
+	temp *servers.TempDir // what it lies in
+}
 
 func openFile(_ context.Context, o Options) (Target, error) {
 	if err := o.noExpiry("file"); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", o.Container+"-")
+	temp, err := servers.NewTempDir("file")
 	if err != nil {
-		return nil, fmt.Errorf("a directory for locks: %w", err)
+		return nil, err
 	}
-	return fileTarget{dir}, nil
+	dir := filepath.Join(temp.Path(), "locks")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, errors.Join(fmt.Errorf("a directory for locks: %w", err), temp.Remove())
+	}
+	return fileTarget{dir, temp}, nil
 }
 
 func (f fileTarget) Describe() string   { return "files in a temporary directory" }
 func (f fileTarget) Address(int) string { return "" }
 func (f fileTarget) Faults() Faults     { return Faults{} }
-func (f fileTarget) Close() error       { return os.RemoveAll(f.dir) }
+func (f fileTarget) Close() error       { return f.temp.Remove() }
 
 // Connect opens the directory anew, as another process would. A memory file
 // system will do for data that nobody needs tomorrow.
