@@ -28,9 +28,26 @@ const (
 	// the resource compared tokens. Value is what was read or written.
 	OpRead
 	OpWrite
+	// OpResume (info): the client believes in Grant again after its OpExpire: the
+	// lease turned out to be unbroken.
+	OpResume
+	// OpGiveUp (info): the caller of this process's open acquire of Lock ended it:
+	// it cancelled the context, its wait limit was over, or it closed the client.
+	OpGiveUp
+	// OpAsk (ok): the client asked its lease of Grant how long it is valid. Value
+	// is the answer in ns of the client's clock; 0 or less: not valid.
+	OpAsk
+	// OpInspect asks who holds Lock, without asking for it: invoke, then ok (Holder
+	// is 1 + the index of the holder, 0 if the lock is said to be free), fail or
+	// info.
+	OpInspect
+	// OpTamper (info): somebody who is no client of the lock changed or removed the
+	// record of Lock. What others hold may be gone from here on.
+	OpTamper
 )
 
-var opNames = [...]string{"invalid", "acquire", "renew", "release", "expire", "lost", "crash", "read", "write"}
+var opNames = [...]string{"invalid", "acquire", "renew", "release", "expire", "lost", "crash", "read", "write",
+	"resume", "give-up", "ask", "inspect", "tamper"}
 
 func (o Op) String() string {
 	if int(o) < len(opNames) {
@@ -108,6 +125,9 @@ type Event struct {
 	Holder int
 	// Value and Fenced belong to OpRead and OpWrite.
 	Value int64
+	// Requests is, on the return of an acquire, renew or release, how many requests
+	// to the store the call sent; 0 where that is not known.
+	Requests int32
 	// Detail is for people; no checker reads it.
 	Detail string
 	// The one-byte fields stand together: a million events are kept in memory.

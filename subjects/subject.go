@@ -10,6 +10,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/lock"
 )
 
@@ -70,6 +71,9 @@ type Subject struct {
 	Breaks string
 	// Tokens: grants carry fencing tokens.
 	Tokens bool
+	// Promises returns what the lock promises with these settings. nil: mutual
+	// exclusion and no more.
+	Promises func(Settings) linearizability.Promises
 	// BucketTTL: the store must expire a key that was not written for TTL.
 	BucketTTL bool
 	// Raw: uses Put or Remove.

@@ -24,7 +24,7 @@ var rooms = []room{
 	{"fault", nil, false, "faults are data; what applies them imports them"},
 	{"sim", []string{"lock", "fault"}, false, "the simulator knows no harness, no checker and no real store; what it needs is deterministic and ours"},
 	{"linearizability", nil, true, "a verdict depends on the history alone, whoever recorded it"},
-	{"subjects", []string{"lock", "subjects"}, true, "a subject runs in every world, so it knows none"},
+	{"subjects", []string{"lock", "subjects", "linearizability"}, true, "a subject runs in every world, so it knows none; it says what it promises in the words of the checkers"},
 	{"servers", nil, true, "a server is started for any room, so it knows none"},
 	{"harness/live", []string{"lock", "fault", "subjects", "servers", "backends", "linearizability"}, true, "the live world is one of two behind an interface and does not know the other"},
 	{"harness", []string{"lock", "fault", "sim", "linearizability", "subjects", "servers", "backends", "harness"}, true, "an experiment ends with a verdict; how that is shown is not its business"},
