@@ -161,7 +161,7 @@ func (r *run) params(end time.Duration) linearizability.Params {
 	p := linearizability.Params{
 		TTL: s.TTL.D(), MaxClockDriftPPM: s.MaxClockDriftPPM, HealAt: s.healAt(), End: end,
 		LivenessTTLs: s.LivenessTTLs - 2, PollEvery: s.PollEvery.D(), NoticeSlack: time.Millisecond,
-		Tokens: r.subject.Tokens, Clients: s.Clients,
+		Promises: r.subject.Promised(s.settings()), Clients: s.Clients,
 	}
 	for _, f := range s.Plan {
 		switch f.Kind {

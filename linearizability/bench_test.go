@@ -15,7 +15,9 @@ import (
 // it, renews it some times and releases it; sometimes one crashes or lets its
 // lease run out, an acquire stays without an answer, or a try is refused.
 func contended(clients, operations int, seed uint64) (Params, History) {
-	p := Params{TTL: 10 * time.Second, Tokens: true, NoticeSlack: time.Second, LivenessTTLs: 5}
+	p := Params{TTL: 10 * time.Second, NoticeSlack: time.Second, LivenessTTLs: 5}
+	p.Promises = LeasePromises(p.TTL, 0)
+	p.Promises.Tokens, p.Promises.LossNotice = true, true
 	r := rand.New(rand.NewPCG(seed, 1))
 	h := make(History, 0, 2*operations+16)
 	now, grants, next := int64(0), int64(0), clients

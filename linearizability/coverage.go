@@ -67,7 +67,7 @@ func (c *Checker) Coverage(p Params, h History) Coverage {
 				}
 			}
 			continue
-		case OpRead, OpWrite, OpRenew:
+		case OpRead, OpWrite, OpRenew, OpGiveUp, OpAsk, OpInspect, OpTamper, OpClose:
 			continue
 		}
 		lock, known := x.byName[e.Lock]
@@ -83,8 +83,10 @@ func (c *Checker) Coverage(p Params, h History) Coverage {
 		case e.Op == OpAcquire && e.Phase == Ok:
 			believers[lock]++
 		case e.Op == OpAcquire:
+		case e.Op == OpResume:
+			believers[lock]++
 		default:
-			if at, ok := x.byGrant.get(e.Grant); ok && x.grants[at].endAt == int32(i) {
+			if at, ok := x.byGrant.get(e.Grant); ok && x.endsBelief(i, &x.grants[at]) {
 				believers[lock]--
 			}
 		}

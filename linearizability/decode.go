@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // maxLine bounds one line of a history file.
@@ -14,21 +15,24 @@ const maxLine = 1 << 20
 
 // eventJSON is one line. The names are short and the order is that of reading.
 type eventJSON struct {
-	At      int64  `json:"at"`
-	Client  int    `json:"client"`
-	Process int    `json:"process"`
-	Op      string `json:"op"`
-	Phase   string `json:"phase"`
-	Lock    string `json:"lock"`
-	Mode    string `json:"mode"`
-	Token   uint64 `json:"token"`
-	Grant   int64  `json:"grant"`
-	Holder  int    `json:"holder"`
-	Since   int64  `json:"since"`
-	Until   int64  `json:"until"`
-	Fenced  bool   `json:"fenced"`
-	Value   int64  `json:"value"`
-	Detail  string `json:"detail"`
+	At       int64  `json:"at"`
+	Client   int    `json:"client"`
+	Process  int    `json:"process"`
+	Op       string `json:"op"`
+	Phase    string `json:"phase"`
+	Lock     string `json:"lock"`
+	Mode     string `json:"mode"`
+	Token    uint64 `json:"token"`
+	Grant    int64  `json:"grant"`
+	Holder   int    `json:"holder"`
+	Since    int64  `json:"since"`
+	Until    int64  `json:"until"`
+	Fenced   bool   `json:"fenced"`
+	Value    int64  `json:"value"`
+	Requests int32  `json:"requests"`
+	Try      bool   `json:"try"`
+	Renews   bool   `json:"renews"`
+	Detail   string `json:"detail"`
 }
 
 // Read reads what Write wrote. Each event is checked by itself; whether they make
@@ -39,7 +43,7 @@ func Read(r io.Reader) (Params, History, error) {
 	if err != nil {
 		return Params{}, nil, lineError(1, err)
 	}
-	p, want, err := decodeHeader(first)
+	p, header, err := decodeHeader(first)
 	if err != nil {
 		return Params{}, nil, lineError(1, err)
 	}
@@ -59,6 +63,12 @@ func Read(r io.Reader) (Params, History, error) {
 		}
 		h = append(h, e)
 	}
+	if header.Promises == nil {
+		// Before there were promises, a lock that gave its holders an end of validity
+		// was taken to promise that they are told of it.
+		p.Promises.LossNotice = p.Promises.LossNotice || slices.ContainsFunc(h, func(e Event) bool { return e.Op == OpExpire })
+	}
+	want := header.Events
 	if want != nil && *want < len(h) {
 		return Params{}, nil, lineError(*want+2,
 			fmt.Errorf("the header announces %d events and the file has %d", *want, len(h)))
@@ -101,7 +111,7 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	return line[:len(line)-1], nil
 }
 
-func decodeHeader(line []byte) (Params, *int, error) {
+func decodeHeader(line []byte) (Params, *headerJSON, error) {
 	var version struct {
 		Schema string `json:"schema"`
 	}
@@ -115,11 +125,14 @@ func decodeHeader(line []byte) (Params, *int, error) {
 	if err := strictJSON(line, &j); err != nil {
 		return Params{}, nil, err
 	}
+	if err := j.check(); err != nil {
+		return Params{}, nil, err
+	}
 	p := j.params()
 	if err := p.check(); err != nil {
 		return Params{}, nil, err
 	}
-	return p, j.Events, nil
+	return p, &j, nil
 }
 
 // strictJSON decodes one object with known fields only, and nothing after it.
@@ -177,7 +190,7 @@ func (d *decoder) fromJSON(j *eventJSON) (Event, error) {
 	return Event{
 		At: j.At, Since: j.Since, Until: j.Until, Client: j.Client, Process: j.Process, Lock: d.intern(j.Lock),
 		Token: j.Token, Grant: j.Grant, Holder: j.Holder, Value: j.Value, Detail: j.Detail,
-		Op: op, Phase: phase, Mode: mode, Fenced: j.Fenced,
+		Requests: j.Requests, Op: op, Phase: phase, Mode: mode, Fenced: j.Fenced, Try: j.Try, Renews: j.Renews,
 	}, nil
 }
 

@@ -1,5 +1,7 @@
 package linearizability
 
+import "math"
+
 // fastEvent reads a line in the plain form that Write gives it: known keys, no
 // spaces, no escapes, each key once. Anything else is left to encoding/json, so
 // that this needs no errors of its own: a long history is read ten times faster.
@@ -78,6 +80,16 @@ func (d *decoder) field(e *Event, s *scanner, key []byte) (uint32, bool) {
 		ok = s.word("true")
 		e.Fenced = true
 		return 1 << 10, ok
+	case "requests":
+		n, ok = s.number()
+		e.Requests = int32(n)
+		return 1 << 11, ok && n >= math.MinInt32 && n <= math.MaxInt32
+	case "try":
+		e.Try = true
+		return 1 << 12, s.word("true")
+	case "renews":
+		e.Renews = true
+		return 1 << 13, s.word("true")
 	}
 	return 0, false
 }

@@ -28,14 +28,14 @@ type resource struct {
 }
 
 func (c *Checker) fencedEffect(_ context.Context, p *Params) Property {
-	if !p.Tokens {
-		return Property{Verdict: NotApplicable, Detail: "grants carry no tokens"}
+	if !p.Promises.Tokens {
+		return Property{Verdict: NotApplicable, Detail: "not promised: grants carry no tokens"}
 	}
-	return c.effectProperty(true, p.Tokens)
+	return c.effectProperty(true, p.Promises.Tokens)
 }
 
 func (c *Checker) unfencedEffect(_ context.Context, p *Params) Property {
-	return c.effectProperty(false, p.Tokens)
+	return c.effectProperty(false, p.Promises.Tokens)
 }
 
 func (c *Checker) effectProperty(fenced, tokens bool) Property {

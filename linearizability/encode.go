@@ -75,6 +75,13 @@ func appendEvent(b []byte, e *Event) []byte {
 		b = append(b, `,"fenced":true`...)
 	}
 	b = appendNumber(b, `,"value":`, e.Value)
+	b = appendNumber(b, `,"requests":`, int64(e.Requests))
+	if e.Try {
+		b = append(b, `,"try":true`...)
+	}
+	if e.Renews {
+		b = append(b, `,"renews":true`...)
+	}
 	if e.Detail != "" {
 		b = append(b, `,"detail":`...)
 		b = appendText(b, e.Detail)

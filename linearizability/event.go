@@ -44,10 +44,14 @@ const (
 	// OpTamper (info): somebody who is no client of the lock changed or removed the
 	// record of Lock. What others hold may be gone from here on.
 	OpTamper
+	// OpClose ends the process's use of the lock: invoke, then ok, fail or info. The
+	// caller of every open acquire of the client has given up by it. What it does to
+	// the client's grants is recorded as their releases.
+	OpClose
 )
 
 var opNames = [...]string{"invalid", "acquire", "renew", "release", "expire", "lost", "crash", "read", "write",
-	"resume", "give-up", "ask", "inspect", "tamper"}
+	"resume", "give-up", "ask", "inspect", "tamper", "close"}
 
 func (o Op) String() string {
 	if int(o) < len(opNames) {
@@ -120,19 +124,24 @@ type Event struct {
 	// invoke and fail it is 0; on everything that follows from a grant it is
 	// that grant's number.
 	Grant int64
-	// Holder is, on a failed acquire, 1 + the index of the client that the lock
-	// named as the holder; 0 if it named none.
+	// Holder is, on a failed acquire and on the ok of an inspect, 1 + the index of
+	// the client that the lock named as the holder; 0 if it named none.
 	Holder int
-	// Value and Fenced belong to OpRead and OpWrite.
+	// Value and Fenced belong to OpRead and OpWrite, Value to OpAsk too.
 	Value int64
+	// Detail is for people. No checker decides by it; some quote it.
+	Detail string
 	// Requests is, on the return of an acquire, renew or release, how many requests
 	// to the store the call sent; 0 where that is not known.
 	Requests int32
-	// Detail is for people; no checker reads it.
-	Detail string
 	// The one-byte fields stand together: a million events are kept in memory.
 	Op     Op
 	Phase  Phase
 	Mode   Mode
 	Fenced bool
+	// Try, on the invoke of an acquire: it does not wait, so that being refused is an
+	// answer.
+	Try bool
+	// Renews, on the ok of an acquire: the lock renews this grant by itself.
+	Renews bool
 }

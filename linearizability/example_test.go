@@ -38,11 +38,11 @@ func ExampleWrite() {
 		{At: 0, Client: 0, Op: lin.OpAcquire, Phase: lin.Invoke, Lock: "orders"},
 		{At: 1_200_000, Client: 0, Op: lin.OpAcquire, Phase: lin.Ok, Lock: "orders", Token: 7, Grant: 1},
 	}
-	if err := lin.Write(os.Stdout, lin.Params{TTL: 10e9, Tokens: true}, h); err != nil {
+	if err := lin.Write(os.Stdout, lin.Params{TTL: 10e9, Promises: lin.Promises{ShortestLease: 9e9, Tokens: true}}, h); err != nil {
 		fmt.Println(err)
 	}
 	// Output:
-	// {"schema":"lockproof.history/v1","events":2,"ttl":"10s","tokens":true}
+	// {"schema":"lockproof.history/v1","events":2,"ttl":"10s","promises":{"shortest_lease":"9s","release":"nothing","tokens":true}}
 	// {"at":0,"client":0,"process":0,"op":"acquire","phase":"invoke","lock":"orders"}
 	// {"at":1200000,"client":0,"process":0,"op":"acquire","phase":"ok","lock":"orders","token":7,"grant":1}
 }

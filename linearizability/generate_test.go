@@ -56,7 +56,8 @@ const (
 
 func genHistory(t *rapid.T, events int) (Params, History) {
 	w := &world{t: t, lies: rapid.SampledFrom([]int{0, 30, 100, 300}).Draw(t, "lies")}
-	w.p = Params{TTL: time.Duration(genTTL), Clients: 3, Tokens: rapid.Bool().Draw(t, "tokens")}
+	w.p = Params{TTL: time.Duration(genTTL), Clients: 3, Promises: LeasePromises(time.Duration(genTTL), 0)}
+	w.p.Promises.Tokens = rapid.Bool().Draw(t, "tokens")
 	for i := range 3 {
 		w.clients = append(w.clients, genClient{process: i})
 	}
@@ -226,7 +227,7 @@ func (w *world) answer(i int, c *genClient) {
 	switch {
 	case op == OpAcquire && c.result == Ok:
 		e.Grant, e.Token = c.grant, 0
-		if w.p.Tokens {
+		if w.p.Promises.Tokens {
 			e.Token = c.token
 		}
 		if c.sent > c.invoked && w.chance("since", 500) {

@@ -31,6 +31,7 @@ type hold struct {
 	grant, at int32
 	client    int32
 	mode      Mode
+	again     bool // it may be the lease that its client had already
 
 	// Where the last schedule put it.
 	take, end int64
@@ -38,17 +39,30 @@ type hold struct {
 
 // hold derives the intervals of a grant. Intervals of operations are made longer
 // where something is not known, never shorter.
-func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
-	expiry := min(never, g.extended+earliestExpiry)
+func (g *grant) hold(at int32, p *Promises) hold {
+	expiry := g.expiry
 	s := hold{takeLo: g.sent, takeHi: g.ok, endLo: expiry, endHi: never, gapLo: never, gapHi: never, over: never,
-		token: g.token, grant: at, at: -1, client: g.client, mode: g.mode}
+		token: g.token, grant: at, at: -1, client: g.client, mode: g.mode, again: g.again}
+	if g.retaken != unset {
+		// Its client holds the lock by another grant from here on, and what is said of
+		// either may be said of both.
+		s.endLo = max(g.sent, min(expiry, g.retaken, orNever(g.release)))
+		return s
+	}
 	switch g.releasePhase {
 	case Ok:
-		s.endLo, s.endHi = max(g.release, g.extended), g.released
+		switch g.proof(p) {
+		case ReleaseProvesHeld:
+			s.endLo, s.endHi = max(g.release, g.extended), g.released
+		case ReleaseProvesGone:
+			s.endLo, s.endHi = max(g.extended, min(g.release, expiry)), max(g.extended, g.released)
+		default:
+			s.endLo = max(g.extended, min(g.release, expiry))
+		}
 	case Fail:
 		// An earlier attempt of the same release may be what took the lock away.
 		s.endLo = max(g.extended, min(g.release, expiry))
-		if g.answeredByLock(ownExpiry) {
+		if g.answeredByLock(p) {
 			s.endHi = g.released
 		}
 	case Info, Invoke:
@@ -59,7 +73,7 @@ func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
 			s.gapLo, s.gapHi = g.releaseUntil, expiry
 		}
 	}
-	if g.releasePhase == Ok || g.release > g.ok {
+	if g.releasePhase == Ok && s.endHi < never || g.release > g.ok {
 		s.over = s.endHi
 	}
 	if g.renewFail != unset {
@@ -73,8 +87,8 @@ func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
 
 // answeredByLock tells whether a failed release must be the lock's own answer:
 // the client's clock cannot have told it that the lease is over.
-func (g *grant) answeredByLock(ownExpiry int64) bool {
-	return g.released < g.extended+ownExpiry && (g.expire == unset || g.expire > g.released)
+func (g *grant) answeredByLock(p *Promises) bool {
+	return g.released < g.extended+p.shortestBelief() && (g.expire == unset || g.expire > g.released)
 }
 
 // maybe is an acquire with no known end as a hold that may have been. It may be
@@ -139,14 +153,13 @@ type naming struct {
 func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 	l := &x.locks[lock]
 	part.holds, part.maybes, part.named = part.holds[:0], part.maybes[:0], part.named[:0]
-	part.tokens, part.before = p.Tokens, tokens{}
-	expiry, own := p.earliestExpiry(), p.ownExpiry()
-	all := p.Tokens
+	part.tokens, part.before = p.Promises.Tokens, tokens{}
+	all := p.Promises.Tokens
 	part.holds = slices.Grow(part.holds, len(l.grants))
 	for _, at := range l.grants {
 		g := &x.grants[at]
 		all = all && g.token != 0
-		part.holds = append(part.holds, g.hold(at, expiry, own))
+		part.holds = append(part.holds, g.hold(at, &p.Promises))
 	}
 	for at := range l.tries {
 		t := &l.tries[at]

@@ -14,8 +14,12 @@ type grant struct {
 	token uint64
 	// invoke is the acquire's; sent is the later of it and Since; ok is its return.
 	invoke, sent, ok int64
-	// beliefEnd is when the holder stopped believing, never if it did not.
-	beliefEnd int64
+	// believes is from when on the holder believes: ok, or a resume. beliefEnd is
+	// when it stopped, never if it did not.
+	believes, beliefEnd int64
+	// expiry is when the grant may have ended by itself at the earliest, retaken when
+	// its own client may have been granted the same lease again, unset if it was not.
+	expiry, retaken int64
 	// extended is when the last request that surely extended the lease was sent:
 	// the acquire itself or a renew that ended ok. renewed is the event of the
 	// latter, or -1. renewSent is when the last renew of any end was sent.
@@ -37,6 +41,9 @@ type grant struct {
 	mode                       Mode
 	endOp                      Op    // what ended the belief, OpInvalid if nothing did
 	releasePhase               Phase // PhaseInvalid: not released; Invoke: still open
+	again                      bool  // it may be a lease that its client had already
+	loose                      bool  // a release of another grant may have ended it
+	renews                     bool  // the lock renews it by itself
 }
 
 // try is an acquire that was not granted for certain: failed, or without a known
@@ -58,10 +65,13 @@ type lockIndex struct {
 	name   string
 	grants []int32
 	tries  []try
+	// tampered is when somebody else touched its record.
+	tampered []int64
 }
 
 type openAcquire struct {
 	lock, at int32
+	gaveUp   int32 // event, -1 while its caller waits
 }
 
 type process struct {
@@ -99,8 +109,15 @@ type index struct {
 	// it had not been told.
 	untold  [][]int32
 	clients int
-	// ownExpiry is Params.ownExpiry.
-	ownExpiry int64
+	// shortestBelief is that of the promises.
+	shortestBelief int64
+	// calls are all that returned, and at the end all that did not.
+	calls []call
+	// beliefs are those that ended and came back, each up to its end.
+	beliefs []belief
+	// closing holds each client's last close.
+	closing []closing
+	open    openCalls
 }
 
 func (x *index) reset() {
@@ -108,6 +125,7 @@ func (x *index) reset() {
 	for i := range x.locks {
 		x.locks[i].grants = x.locks[i].grants[:0]
 		x.locks[i].tries = x.locks[i].tries[:0]
+		x.locks[i].tampered = x.locks[i].tampered[:0]
 	}
 	x.locks = x.locks[:0]
 	for i := range x.processes {
@@ -115,6 +133,10 @@ func (x *index) reset() {
 	}
 	x.processes = x.processes[:0]
 	x.crashes = x.crashes[:0]
+	x.calls = x.calls[:0]
+	x.beliefs = x.beliefs[:0]
+	x.closing = x.closing[:0]
+	x.open.reset()
 	for i := range x.believing {
 		x.believing[i] = x.believing[i][:0]
 	}
@@ -133,7 +155,7 @@ func (x *index) build(p *Params, h History) error {
 	x.reset()
 	x.h = h
 	x.clients = p.Clients
-	x.ownExpiry = p.ownExpiry()
+	x.shortestBelief = p.Promises.shortestBelief()
 	x.reserve(h)
 	last := int64(0)
 	for i := range h {
@@ -151,6 +173,7 @@ func (x *index) build(p *Params, h History) error {
 	}
 	x.end = max(last, int64(p.End))
 	x.finish()
+	x.leases(&p.Promises)
 	return nil
 }
 
@@ -173,6 +196,11 @@ func (x *index) add(i int, e *Event) error {
 	if x.clients > 0 && (e.Client >= x.clients || e.Holder > x.clients) {
 		return malformed(i, e, "there are only %s", counted(x.clients, "client"))
 	}
+	if e.Op == OpTamper {
+		l := &x.locks[x.lockNamed(e.Lock)]
+		l.tampered = append(l.tampered, e.At)
+		return nil
+	}
 	p := x.process(e)
 	if int(p.client) != e.Client {
 		return malformed(i, e, "process %d belongs to c%d", e.Process, p.client)
@@ -187,6 +215,10 @@ func (x *index) add(i int, e *Event) error {
 	case OpCrash:
 		x.crash(i, e, p)
 		return nil
+	case OpGiveUp:
+		return x.giveUp(i, e, p)
+	case OpInspect, OpClose:
+		return x.ask(i, e)
 	}
 	at, ok := x.byGrant.get(e.Grant)
 	if !ok {
@@ -211,6 +243,8 @@ func (x *index) add(i int, e *Event) error {
 		}
 		x.untold[e.Client] = append(x.untold[e.Client], at)
 		x.stopBelieving(i, e, g, at)
+	case OpResume:
+		return x.resume(i, e, g, at)
 	case OpLost:
 		if g.lost == unset {
 			g.lost = e.At

@@ -14,13 +14,14 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 		case x.releasing(int32(e.Client), e.Process, lock):
 			return malformed(i, e, "process %d is releasing lock %s", e.Process, e.Lock)
 		}
-		p.open = append(p.open, openAcquire{lock: lock, at: int32(i)})
+		p.open = append(p.open, openAcquire{lock: lock, at: int32(i), gaveUp: -1})
 		return nil
 	}
 	if at < 0 {
 		return malformed(i, e, "process %d has no acquire of lock %s open", e.Process, e.Lock)
 	}
 	call := p.open[at].at
+	x.returned(call, int32(i), x.gaveUpBy(&p.open[at], e))
 	p.open = slices.Delete(p.open, at, at+1)
 	invoke := &x.h[call]
 	if invoke.Mode != e.Mode {
@@ -73,11 +74,12 @@ func (x *index) granted(i int, e *Event, call, lock int32) error {
 	at := int32(len(x.grants))
 	x.byGrant.put(e.Grant, at)
 	x.grants = append(x.grants, grant{
-		id: e.Grant, token: e.Token, invoke: invoke, sent: sent, ok: e.At, beliefEnd: never,
+		id: e.Grant, token: e.Token, invoke: invoke, sent: sent, ok: e.At, believes: e.At, beliefEnd: never, retaken: unset,
 		extended: sent, renewSent: unset, renewOpen: unset, renewFailCall: unset, renewFail: unset,
 		release: unset, released: unset, expire: unset, lost: unset, crash: unset,
 		client: int32(e.Client), lock: lock, invokeAt: call, okAt: int32(i), endAt: -1, renewedAt: -1,
 		renewOpenAt: -1, renewFailedAt: -1, releaseAt: -1, mode: e.Mode,
+		renews: e.Renews,
 	})
 	x.locks[lock].grants = append(x.locks[lock].grants, at)
 	x.believing[e.Client] = append(x.believing[e.Client], at)
@@ -100,13 +102,14 @@ func (x *index) renew(i int, e *Event, g *grant) error {
 		return malformed(i, e, "since is before its invoke")
 	}
 	g.renewOpen = unset
+	x.returned(g.renewOpenAt, int32(i), -1)
 	switch e.Phase {
 	case Ok:
 		g.extended, g.renewedAt = max(g.extended, call, e.Since), int32(i)
 	case Fail:
 		// What a client says of a lease whose end it has reached by its own clock
 		// is no answer of the lock.
-		if g.renewFail == unset && g.expire == unset && e.At < g.extended+x.ownExpiry {
+		if g.renewFail == unset && g.expire == unset && e.At < g.extended+x.shortestBelief {
 			g.renewFailCall, g.renewFail, g.renewFailedAt = call, e.At, int32(i)
 		}
 	}
@@ -134,6 +137,7 @@ func (x *index) release(i int, e *Event, g *grant, at int32, p *process) error {
 		return malformed(i, e, "until is before its invoke")
 	}
 	g.released, g.releasePhase, g.releaseUntil = e.At, e.Phase, e.Until
+	x.returned(g.releaseAt, int32(i), -1)
 	if e.Phase == Info {
 		p.ended = true
 	}
@@ -180,6 +184,7 @@ func (x *index) crash(i int, e *Event, p *process) {
 		x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: g.lock, belief: true})
 	}
 	x.believing[e.Client] = x.believing[e.Client][:0]
+	x.open.crash(e.Client)
 	for _, o := range p.open {
 		x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: o.lock})
 	}

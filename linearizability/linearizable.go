@@ -27,6 +27,9 @@ const maxSteps = 30_000
 // of a single lock.
 func (c *Checker) lockLinearizability(ctx context.Context, p *Params) Property {
 	x := &c.index
+	if why := p.nothingToAnswerFor(); why != "" {
+		return Property{Verdict: NotApplicable, Detail: why}
+	}
 	search := c.Search
 	if search == 0 {
 		search = DefaultSearch

@@ -52,7 +52,7 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 	for i := range x.h {
 		e := &x.h[i]
 		switch e.Op {
-		case OpRead, OpWrite, OpRenew:
+		case OpRead, OpWrite, OpRenew, OpGiveUp, OpAsk, OpInspect, OpTamper, OpClose:
 			continue
 		case OpCrash:
 			for ; len(crashes) > 0 && crashes[0].event == int32(i); crashes = crashes[1:] {
@@ -84,7 +84,10 @@ func (x *index) advance(stalls []stall, i int, e *Event, heal, bound int64) *lon
 	if e.Op != OpAcquire {
 		// The belief of a grant ends once, at the event that the index has noted.
 		at, _ := x.byGrant.get(e.Grant)
-		if g := &x.grants[at]; g.endAt == int32(i) {
+		switch g := &x.grants[at]; {
+		case e.Op == OpResume:
+			s.believers++
+		case x.endsBelief(i, g):
 			s.disbelieve(i, e.At)
 		}
 		return nil

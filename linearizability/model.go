@@ -37,6 +37,7 @@ type step struct {
 	holder    holderID
 	token     uint64
 	call, ret int64
+	again     bool  // of a take: it may be the lease that the client had already
 	event     int32 // of its return, or of its invoke where it has none; -1 for the end of a lease
 }
 
@@ -112,7 +113,7 @@ func (s lockState) taken(in *step, checkTokens bool) (lockState, bool) {
 	if s.writer >= 0 || in.mode == Exclusive && s.readers != "" {
 		return s, false
 	}
-	if checkTokens {
+	if checkTokens && !(in.again && in.token == s.tokens.any) {
 		var ok bool
 		if s.tokens, ok = s.tokens.next(in.token, in.mode); !ok {
 			return s, false

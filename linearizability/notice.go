@@ -25,9 +25,8 @@ type notices struct {
 //	  |--[ paused ]--slack-----|  paused in between
 func (c *Checker) lossNotice(_ context.Context, p *Params) Property {
 	x := &c.index
-	ends := slices.ContainsFunc(x.grants, func(g grant) bool { return g.expire != unset })
-	if !ends && !p.PromisesNotice {
-		return Property{Verdict: NotApplicable, Detail: "no holder reached an end of validity, and no notice is promised"}
+	if !p.Promises.LossNotice {
+		return Property{Verdict: NotApplicable, Detail: "not promised: a holder may learn of its loss late, or never"}
 	}
 	faulty := slices.SortedFunc(slices.Values(p.Faulty), func(a, b Interval) int { return cmp.Compare(a.From, b.From) })
 	n := notices{}

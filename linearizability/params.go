@@ -2,6 +2,7 @@ package linearizability
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -13,8 +14,10 @@ type Params struct {
 	// TTL is the length of a lease. 0: a grant never ends by itself.
 	TTL time.Duration
 	// MaxClockDriftPPM is the clock rate error that the subject was promised to
-	// meet at most, in millionths. A lease may end that much before TTL.
+	// meet at most, in millionths.
 	MaxClockDriftPPM int64
+	// Promises are what the lock is held to.
+	Promises Promises
 	// HealAt and End are true times since the start of the run: from HealAt on
 	// no fault is active; at End recording stopped. End 0: the last event.
 	HealAt time.Duration
@@ -29,16 +32,16 @@ type Params struct {
 	// NoticeSlack is how long after the end of its lease a running holder may
 	// stay uninformed.
 	NoticeSlack time.Duration
-	// PromisesNotice: the subject promises to tell a holder of every loss, even
-	// where it gives the holder no end of validity.
-	PromisesNotice bool
-	// Tokens: grants carry fencing tokens.
-	Tokens bool
 	// Clients is how many clients there are. 0: unknown.
 	Clients int
 	// Faulty lists when clients stood still (paused or suspended) and so could
 	// not be told anything.
 	Faulty []Interval
+	// Stalls are when the host itself stood still, and with it every client and
+	// every timer; Lateness is by how much at most it let a timer or a goroutine wait
+	// otherwise. What the host lost is taken off every bound.
+	Stalls   []Stall
+	Lateness time.Duration
 	// StoreContractBroken: the run made the store forget or serve what its
 	// contract forbids, so every property may fail for any lock.
 	StoreContractBroken bool
@@ -51,23 +54,21 @@ type Interval struct {
 	From, To time.Duration
 }
 
-// earliestExpiry is how long after a request was sent the lease it won may end.
-func (p *Params) earliestExpiry() int64 {
-	ttl := int64(p.TTL)
-	if ttl == 0 {
-		return never
-	}
-	return ttl - scalePPM(ttl, p.MaxClockDriftPPM)
+// Stall is a part of the run in which the host stood still: From included, To
+// excluded, both true times since the start of the run.
+type Stall struct {
+	From, To time.Duration
 }
 
-// ownExpiry is how long after a request was sent its holder may at the earliest
-// count the lease as over: ttl x (1 - drift) on a clock that runs fast by drift.
-func (p *Params) ownExpiry() int64 {
-	ttl := int64(p.TTL)
-	if ttl == 0 {
-		return never
+// nothingToAnswerFor says why no answer of the lock could be a wrong one, or "".
+func (p *Params) nothingToAnswerFor() string {
+	switch {
+	case p.Promises.ShortestLease == 0 && p.TTL == 0:
+		return "ttl not given"
+	case p.Promises.ShortestLease == 0 && p.Promises.Release != ReleaseProvesHeld && !p.Promises.Tokens:
+		return "not promised: neither a shortest lease, nor tokens, nor that a release proves anything"
 	}
-	return ttl - 2*scalePPM(ttl, p.MaxClockDriftPPM)
+	return ""
 }
 
 // livenessBound is LivenessTTLs leases or, where only the round trip is known,
@@ -101,7 +102,7 @@ func (p *Params) check() error {
 		d    time.Duration
 	}{
 		{"ttl", p.TTL}, {"heal_at", p.HealAt}, {"end", p.End}, {"round_trip", p.RoundTrip},
-		{"poll_every", p.PollEvery}, {"notice_slack", p.NoticeSlack},
+		{"poll_every", p.PollEvery}, {"notice_slack", p.NoticeSlack}, {"lateness", p.Lateness},
 	} {
 		if d.d < 0 || int64(d.d) > maxTime {
 			return fmt.Errorf("%s %v is out of range", d.name, d.d)
@@ -122,7 +123,12 @@ func (p *Params) check() error {
 			return fmt.Errorf("faulty interval of client %d from %v to %v makes no sense", f.Client, f.From, f.To)
 		}
 	}
-	return nil
+	for _, s := range p.Stalls {
+		if s.From < 0 || s.To < s.From || int64(s.To) > maxTime {
+			return fmt.Errorf("stall from %v to %v makes no sense", s.From, s.To)
+		}
+	}
+	return p.Promises.check()
 }
 
 // span is a duration that reads as "10s" in JSON.
@@ -142,6 +148,11 @@ type intervalJSON struct {
 	To     span `json:"to"`
 }
 
+type stallJSON struct {
+	From span `json:"from"`
+	To   span `json:"to"`
+}
+
 // paramsJSON is Params as a header line spells it.
 type paramsJSON struct {
 	TTL                 span           `json:"ttl,omitzero"`
@@ -152,24 +163,39 @@ type paramsJSON struct {
 	RoundTrip           span           `json:"round_trip,omitzero"`
 	PollEvery           span           `json:"poll_every,omitzero"`
 	NoticeSlack         span           `json:"notice_slack,omitzero"`
-	PromisesNotice      bool           `json:"promises_notice,omitempty"`
-	Tokens              bool           `json:"tokens,omitempty"`
 	Clients             int            `json:"clients,omitempty"`
 	Faulty              []intervalJSON `json:"faulty,omitempty"`
+	Stalls              []stallJSON    `json:"stalls,omitempty"`
+	Lateness            span           `json:"lateness,omitzero"`
 	StoreContractBroken bool           `json:"store_contract_broken,omitempty"`
+	Promises            *promisesJSON  `json:"promises,omitempty"`
+	// What stood in a header before there were promises. It is read, never written.
+	PromisesNotice bool `json:"promises_notice,omitempty"`
+	Tokens         bool `json:"tokens,omitempty"`
 }
 
 func (p Params) toJSON() paramsJSON {
 	j := paramsJSON{
 		TTL: span(p.TTL), MaxClockDriftPPM: p.MaxClockDriftPPM, HealAt: span(p.HealAt), End: span(p.End),
 		LivenessTTLs: p.LivenessTTLs, RoundTrip: span(p.RoundTrip), PollEvery: span(p.PollEvery),
-		NoticeSlack: span(p.NoticeSlack), PromisesNotice: p.PromisesNotice, Tokens: p.Tokens, Clients: p.Clients,
-		StoreContractBroken: p.StoreContractBroken,
+		NoticeSlack: span(p.NoticeSlack), Lateness: span(p.Lateness), Clients: p.Clients,
+		StoreContractBroken: p.StoreContractBroken, Promises: p.Promises.toJSON(),
 	}
 	for _, f := range p.Faulty {
 		j.Faulty = append(j.Faulty, intervalJSON{Client: f.Client, From: span(f.From), To: span(f.To)})
 	}
+	for _, s := range p.Stalls {
+		j.Stalls = append(j.Stalls, stallJSON{span(s.From), span(s.To)})
+	}
 	return j
+}
+
+// check refuses a header that says the same thing in the new way and in the old.
+func (j *paramsJSON) check() error {
+	if j.Promises != nil && (j.PromisesNotice || j.Tokens) {
+		return errors.New("promises_notice and tokens belong inside promises")
+	}
+	return nil
 }
 
 func (j paramsJSON) params() Params {
@@ -177,11 +203,19 @@ func (j paramsJSON) params() Params {
 		TTL: time.Duration(j.TTL), MaxClockDriftPPM: j.MaxClockDriftPPM, HealAt: time.Duration(j.HealAt),
 		End: time.Duration(j.End), LivenessTTLs: j.LivenessTTLs, RoundTrip: time.Duration(j.RoundTrip),
 		PollEvery: time.Duration(j.PollEvery), NoticeSlack: time.Duration(j.NoticeSlack),
-		PromisesNotice: j.PromisesNotice, Tokens: j.Tokens, Clients: j.Clients,
-		StoreContractBroken: j.StoreContractBroken,
+		Lateness: time.Duration(j.Lateness), Clients: j.Clients, StoreContractBroken: j.StoreContractBroken,
+	}
+	if j.Promises != nil {
+		p.Promises = j.Promises.promises()
+	} else if j.TTL >= 0 && j.MaxClockDriftPPM >= 0 && j.MaxClockDriftPPM < 1e6 {
+		p.Promises = LeasePromises(p.TTL, p.MaxClockDriftPPM)
+		p.Promises.LossNotice, p.Promises.Tokens = j.PromisesNotice, j.Tokens
 	}
 	for _, f := range j.Faulty {
 		p.Faulty = append(p.Faulty, Interval{Client: f.Client, From: time.Duration(f.From), To: time.Duration(f.To)})
+	}
+	for _, s := range j.Stalls {
+		p.Stalls = append(p.Stalls, Stall{time.Duration(s.From), time.Duration(s.To)})
 	}
 	return p
 }
@@ -193,6 +227,9 @@ func (p Params) MarshalJSON() ([]byte, error) { return json.Marshal(p.toJSON()) 
 func (p *Params) UnmarshalJSON(b []byte) error {
 	var j paramsJSON
 	if err := json.Unmarshal(b, &j); err != nil {
+		return err
+	}
+	if err := j.check(); err != nil {
 		return err
 	}
 	*p = j.params()

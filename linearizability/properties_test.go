@@ -60,7 +60,7 @@ func plainSteps(p Params, h History) []step {
 			extended[e.Grant] = s.call
 		case e.Op == OpAcquire && e.Phase == Info:
 			if e.Until >= 0 {
-				maybe(1000+i, e, call, orNever(e.Until))
+				maybe(1000+i, e, call, landsBy(e.Until))
 			}
 			continue
 		case e.Op == OpRenew && e.Phase == Ok:
@@ -83,13 +83,13 @@ func plainSteps(p Params, h History) []step {
 	for id, i := range ids {
 		e := &h[i]
 		steps = append(steps, step{kind: stepEnd, client: int32(e.Client), holder: holderID(id),
-			call: extended[id] + p.earliestExpiry(), ret: never})
+			call: extended[id] + p.Promises.shortestLease(), ret: never})
 	}
 	return steps
 }
 
-// orNever is a bound on a write that may come, or none.
-func orNever(until int64) int64 {
+// landsBy is a bound on a write that may come, or none.
+func landsBy(until int64) int64 {
 	if until == 0 {
 		return never
 	}
@@ -112,11 +112,11 @@ func plainKind(s *step, e *Event, g *grant, p Params, h History) bool {
 		s.kind = stepRelease
 	case e.Op == OpRelease && e.Phase == Fail:
 		s.kind = stepEnd
-		if !g.answeredByLock(p.ownExpiry()) {
+		if !g.answeredByLock(&p.Promises) {
 			s.ret = never
 		}
 	case e.Op == OpRelease && e.Phase == Info:
-		s.kind, s.ret = stepEnd, orNever(e.Until)
+		s.kind, s.ret = stepEnd, landsBy(e.Until)
 		return e.Until >= 0
 	default:
 		return false
@@ -160,7 +160,7 @@ func TestDecisionIsThatOfPlainPorcupine(t *testing.T) {
 			t.Fatalf("the generator made %v", err)
 		}
 		steps := plainSteps(p, h)
-		part := &lockPart{tokens: p.Tokens}
+		part := &lockPart{tokens: p.Promises.Tokens}
 		want := OK
 		switch porcupine.CheckOperationsTimeout(lockModel(part, true), operations(steps), 200*time.Millisecond) {
 		case porcupine.Illegal:
@@ -254,7 +254,7 @@ func TestSweepIsThatOfAllPairs(t *testing.T) {
 func TestTokenOrderIsThatOfAllPairs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, h := genHistory(t, rapid.IntRange(2, 60).Draw(t, "events"))
-		p.Tokens = true
+		p.Promises.Tokens = true
 		var c Checker
 		if err := c.load(&p, h); err != nil {
 			t.Fatal(err)

@@ -111,20 +111,32 @@ func (x *index) grantSteps(steps []step, g *grant, id holderID, p *Params) []ste
 		s.kind, s.call, s.ret, s.event = kind, call, ret, event
 		steps = append(steps, s)
 	}
+	base.again = g.again
 	add(stepTake, g.sent, g.ok, g.okAt)
+	if g.retaken != unset {
+		add(stepEnd, max(g.sent, min(g.expiry, g.retaken, orNever(g.release))), never, -1)
+		return steps
+	}
 	if g.renewedAt >= 0 {
 		add(stepHeld, g.extended, x.h[g.renewedAt].At, g.renewedAt)
 	}
 	if g.renewFail != unset {
 		add(stepGone, g.renewFailCall, g.renewFail, g.renewFailedAt)
 	}
-	expiry := min(never, g.extended+p.earliestExpiry())
+	expiry := g.expiry
 	switch g.releasePhase {
 	case Ok:
-		add(stepRelease, g.release, g.released, g.releaseAt)
-		return steps
+		switch g.proof(&p.Promises) {
+		case ReleaseProvesHeld:
+			add(stepRelease, g.release, g.released, g.releaseAt)
+			return steps
+		case ReleaseProvesGone:
+			add(stepEnd, min(expiry, g.release), g.released, g.releaseAt)
+			return steps
+		}
+		expiry = min(expiry, g.release)
 	case Fail:
-		if g.answeredByLock(p.ownExpiry()) {
+		if g.answeredByLock(&p.Promises) {
 			add(stepEnd, g.release, g.released, g.releaseAt)
 		} else {
 			expiry = min(expiry, g.release)

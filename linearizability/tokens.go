@@ -11,8 +11,8 @@ import (
 // sent after another grant had been answered carries a larger token, and no two
 // grants share one. Readers may share theirs with readers.
 func (c *Checker) tokenOrder(_ context.Context, p *Params) Property {
-	if !p.Tokens {
-		return Property{Verdict: NotApplicable, Detail: "grants carry no tokens"}
+	if !p.Promises.Tokens {
+		return Property{Verdict: NotApplicable, Detail: "not promised: grants carry no tokens"}
 	}
 	x := &c.index
 	known := 0

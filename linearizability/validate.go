@@ -50,7 +50,7 @@ func (e *Event) check() error {
 		return fmt.Errorf("value %d is out of range", e.Value)
 	case e.Mode > Shared:
 		return fmt.Errorf("mode %d is unknown", e.Mode)
-	case e.Lock == "" && e.Op != OpCrash:
+	case e.Lock == "" && e.Op != OpCrash && e.Op != OpClose:
 		return errors.New("no lock is named")
 	case len(e.Lock) > maxLockLen:
 		return fmt.Errorf("the lock's name is longer than %d bytes", maxLockLen)
@@ -75,15 +75,21 @@ func (e *Event) checkPhase() error {
 		}
 		return nil
 	case OpRenew, OpRelease:
-	case OpExpire, OpLost:
+	case OpExpire, OpLost, OpResume:
 		if e.Phase != Info {
 			return fmt.Errorf("%v %v: it can only be info", e.Op, e.Phase)
 		}
-	case OpCrash:
+	case OpCrash, OpGiveUp, OpTamper:
 		if e.Phase != Info {
-			return fmt.Errorf("crash %v: it can only be info", e.Phase)
+			return fmt.Errorf("%v %v: it can only be info", e.Op, e.Phase)
 		}
-		return nil
+		return e.checkGrantless()
+	case OpInspect, OpClose:
+		return e.checkGrantless()
+	case OpAsk:
+		if e.Phase != Ok {
+			return fmt.Errorf("ask %v: it can only be ok", e.Phase)
+		}
 	case OpRead, OpWrite:
 		if e.Phase != Ok && e.Phase != Fail {
 			return fmt.Errorf("%v %v: it can only be ok or fail", e.Op, e.Phase)
@@ -99,8 +105,8 @@ func (e *Event) checkPhase() error {
 
 // checkBounds looks at the fields that only some events have.
 func (e *Event) checkBounds() error {
-	if e.Holder != 0 && (e.Op != OpAcquire || e.Phase != Fail) {
-		return fmt.Errorf("%v %v names a holder: only a failed acquire can", e.Op, e.Phase)
+	if e.Holder != 0 && (e.Op != OpAcquire || e.Phase != Fail) && (e.Op != OpInspect || e.Phase != Ok) {
+		return fmt.Errorf("%v %v names a holder: only a failed acquire and the ok of an inspect can", e.Op, e.Phase)
 	}
 	if e.Since != 0 && (e.Phase != Ok || e.Op != OpAcquire && e.Op != OpRenew) {
 		return fmt.Errorf("%v %v has since: only the ok of an acquire or a renew can", e.Op, e.Phase)
@@ -114,8 +120,26 @@ func (e *Event) checkBounds() error {
 	if e.Until > maxTime || e.Until < -1 {
 		return fmt.Errorf("until %d is out of range", e.Until)
 	}
-	if (e.Fenced || e.Value != 0) && e.Op != OpRead && e.Op != OpWrite {
+	access := e.Op == OpRead || e.Op == OpWrite
+	if e.Fenced && !access || e.Value != 0 && !access && e.Op != OpAsk {
 		return fmt.Errorf("%v has fenced or a value: only accesses can", e.Op)
+	}
+	call := e.Op == OpAcquire || e.Op == OpRenew || e.Op == OpRelease || e.Op == OpInspect || e.Op == OpClose
+	switch {
+	case e.Requests < 0 || e.Requests != 0 && (!call || e.Phase == Invoke):
+		return fmt.Errorf("%v %v has %d requests: only the return of a call can", e.Op, e.Phase, e.Requests)
+	case e.Try && (e.Op != OpAcquire || e.Phase != Invoke):
+		return fmt.Errorf("%v %v is a try: only the invoke of an acquire can be", e.Op, e.Phase)
+	case e.Renews && (e.Op != OpAcquire || e.Phase != Ok):
+		return fmt.Errorf("%v %v renews: only the ok of an acquire can", e.Op, e.Phase)
+	}
+	return nil
+}
+
+// checkGrantless refuses a grant on an event that is of none.
+func (e *Event) checkGrantless() error {
+	if e.Grant > 0 && e.Op != OpCrash {
+		return fmt.Errorf("%v %v with grant %d: it is of no grant", e.Op, e.Phase, e.Grant)
 	}
 	return nil
 }

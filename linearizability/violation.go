@@ -54,20 +54,20 @@ func (x *index) violation(part *lockPart, lock int32, f fault, c chosen, p *Para
 
 // forceUntil says why a grant was still in force.
 func (g *grant) forceUntil(p *Params) string {
-	switch g.releasePhase {
-	case Ok:
+	switch {
+	case g.releasePhase == Ok && g.proof(&p.Promises) != ReleaseProvesNothing:
 		return "it was released at " + seconds(g.release)
-	case Info, Invoke:
+	case g.releasePhase != PhaseInvalid && g.releasePhase != Fail:
 		return "it may have been released from " + seconds(g.release) + " on"
 	}
-	if p.TTL == 0 {
+	if g.expiry >= never {
 		return "it was not released"
 	}
 	what := "requested"
 	if g.renewedAt >= 0 {
 		what = "last renewed"
 	}
-	return fmt.Sprintf("%s at %s, it could not end before %s", what, seconds(g.extended), seconds(g.extended+p.earliestExpiry()))
+	return fmt.Sprintf("%s at %s, it could not end before %s", what, seconds(g.extended), seconds(g.expiry))
 }
 
 // contradiction says which answers about one grant do not fit together.

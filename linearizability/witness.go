@@ -73,7 +73,7 @@ func (part *lockPart) schedule() fault {
 		if s.take > s.takeHi {
 			return fault{why: takenTooEarly, at: i, blocker: blocker}
 		}
-		if part.tokens {
+		if part.tokens && !(s.again && s.token == before.any) {
 			var ok bool
 			if before, ok = before.next(s.token, s.mode); !ok {
 				return fault{why: tokenNotAbove, at: i, blocker: i - 1}

@@ -108,7 +108,7 @@ func violating() *harness.Result {
 	}
 	overlap := int64(18512e6 - 17050e6)
 	r := &harness.Result{Scenario: scenario(plan), History: s.h, TraceHash: 0x1f00ba9,
-		Params:   lin.Params{TTL: 10 * time.Second, MaxClockDriftPPM: 10_000, HealAt: 40 * time.Second, End: 60 * time.Second, Tokens: true, Clients: 3},
+		Params:   lin.Params{TTL: 10 * time.Second, MaxClockDriftPPM: 10_000, HealAt: 40 * time.Second, End: 60 * time.Second, Promises: promises(10_000), Clients: 3},
 		Counters: harness.Counters{StoreOps: 61, Events: 412, Indefinite: 2, Virtual: time.Minute, Wall: 1500 * time.Microsecond},
 	}
 	r.Verdict = lin.Verdict{Verdict: lin.Violation, Properties: []lin.Property{
@@ -139,7 +139,7 @@ func sound() *harness.Result {
 	}
 	plan := fault.Plan{{Kind: fault.Latency, Target: 1, Start: 2 * time.Second, Duration: 6 * time.Second, Amount: int64(40 * time.Millisecond)}}
 	r := &harness.Result{Scenario: scenario(plan), History: s.h, Server: "nats-server 2.15.2",
-		Params:   lin.Params{TTL: 10 * time.Second, HealAt: 20 * time.Second, End: 24 * time.Second, Tokens: true, Clients: 3},
+		Params:   lin.Params{TTL: 10 * time.Second, HealAt: 20 * time.Second, End: 24 * time.Second, Promises: promises(0), Clients: 3},
 		Counters: harness.Counters{StoreOps: 90, Events: 900, Virtual: 24 * time.Second, Wall: 24 * time.Second},
 	}
 	r.Scenario.Backend = "nats"
@@ -162,4 +162,10 @@ func sweep(failed ...*harness.Result) *harness.Summary {
 		s.Failures, s.Failed = failed, len(failed)
 	}
 	return s
+}
+
+func promises(driftPPM int64) lin.Promises {
+	p := lin.LeasePromises(10*time.Second, driftPPM)
+	p.Tokens = true
+	return p
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/lock"
 )
 
@@ -19,8 +20,17 @@ func natslock() Subject {
 		Breaks:    "mutual-exclusion",
 		BucketTTL: true,
 		Raw:       true,
+		Promises:  natslockPromises,
 		New:       func(env Env) (Locker, error) { return newNATSLock(env), nil },
 	}
+}
+
+// natslockPromises is what the description of the protocol says, and no more: one
+// leads at a time. A lead may end at any time, as another's Put may come between; it
+// is asked for again and again, so that a lead that was lost may come back; and
+// after a Purge nobody leads.
+func natslockPromises(Settings) linearizability.Promises {
+	return linearizability.Promises{Release: linearizability.ReleaseProvesGone}
 }
 
 // natsLocker performs AcquireLead and ReleaseLead step by step. A user calls

@@ -5,17 +5,25 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/lock"
 )
 
 func reference() Subject {
 	return Subject{
-		Name:    ReferenceName,
-		Summary: "package lock: a lease lock with fencing tokens over compare-and-swap",
-		Source:  "lock/",
-		Tokens:  true,
-		New:     func(env Env) (Locker, error) { return newReference(env, env.Store, env.Runtime, "", plain) },
+		Name:     ReferenceName,
+		Summary:  "package lock: a lease lock with fencing tokens over compare-and-swap",
+		Source:   "lock/",
+		Promises: referencePromises,
+		New:      func(env Env) (Locker, error) { return newReference(env, env.Store, env.Runtime, "", plain) },
 	}
+}
+
+// referencePromises are all that a lock can promise.
+func referencePromises(s Settings) linearizability.Promises {
+	p := linearizability.LeasePromises(s.TTL, s.MaxClockDriftPPM)
+	p.LossNotice, p.Tokens, p.KeepsTrying, p.GrantsFree, p.RenewalOff = true, true, true, true, true
+	return p
 }
 
 // plain hands a lease on as it is.

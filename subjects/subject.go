@@ -69,8 +69,6 @@ type Subject struct {
 	// property that must be seen to fail.
 	Mutant bool
 	Breaks string
-	// Tokens: grants carry fencing tokens.
-	Tokens bool
 	// Promises returns what the lock promises with these settings. nil: mutual
 	// exclusion and no more.
 	Promises func(Settings) linearizability.Promises
@@ -79,6 +77,14 @@ type Subject struct {
 	// Raw: uses Put or Remove.
 	Raw bool
 	New func(Env) (Locker, error)
+}
+
+// Promised returns what the lock promises with these settings.
+func (s Subject) Promised(set Settings) linearizability.Promises {
+	if s.Promises == nil {
+		return linearizability.Promises{}
+	}
+	return s.Promises(set)
 }
 
 // Locker is one client's lock library.
