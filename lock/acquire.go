@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -118,14 +119,14 @@ type attempt struct {
 	v     *view // what is known of the record; nil: nothing
 	read  bool  // v was read during this attempt
 	asked bool  // the store was asked something during this attempt
-	// open: a write of ours that replaces openRev may be, or become, the
-	// record. Every one of them was sent at openSince or later, so that a lease
-	// counted from there is never too long.
-	open      bool
-	openSince time.Duration
-	openRev   Revision
-	beats     uint64 // writes so far that named us: the beat of the next
-	failures  int    // tries in a row that brought nothing
+	// open: a write of ours that replaces openRev may be, or become, the record.
+	// sent tells when each of them was sent, by the beat that it carries; those
+	// whose lease is over by now are left out.
+	open     bool
+	openRev  Revision
+	sent     []sentBeat
+	beats    uint64 // writes so far that named us: the beat of the next
+	failures int    // tries in a row that brought nothing
 }
 
 func (a *attempt) run(ctx context.Context) (*Lease, error) {
@@ -210,14 +211,20 @@ func (a *attempt) take(ctx context.Context) (*Lease, bool, error) {
 }
 
 // takeOurs: the record already names us, by an earlier write whose reply was
-// lost. If the lease that it earned is still good, that is the grant; else the
-// beat is raised to earn a new one.
+// lost. Its beat tells which, and so when that was sent. If the lease that it
+// earned is still good, that is the grant; else the beat is raised to earn a new
+// one.
 func (a *attempt) takeOurs(ctx context.Context) (*Lease, bool, error) {
 	c := a.c
 	h, _ := a.v.state.find(a.id)
-	end := c.rules.leaseEnd(a.openSince, a.openSince, h.ttl, c.cfg.MaxClockDriftPPM)
-	if c.rt.Now() < end {
-		return a.granted(a.v, end, a.openSince), true, nil
+	now := c.rt.Now()
+	for _, s := range a.sent {
+		if s.beat != h.beat {
+			continue
+		}
+		if end := c.rules.leaseEnd(s.at, now, h.ttl, c.cfg.MaxClockDriftPPM); now < end {
+			return a.granted(a.v, end, s.at), true, nil
+		}
 	}
 	l, err := a.writeGrant(ctx, a.v.state.withBeat(a.id, a.beats))
 	return l, l != nil, err
@@ -228,20 +235,21 @@ func (a *attempt) takeOurs(ctx context.Context) (*Lease, bool, error) {
 // next is sent, and who saw the first must not take the second for it.
 func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 	c := a.c
+	beat := a.beats
 	a.beats++
 	sentAt := c.rt.Now()
 	wasOpen := a.open
-	if !wasOpen {
-		a.open, a.openSince = true, sentAt
-	}
-	a.openRev = a.v.rev
+	a.sent = slices.DeleteFunc(a.sent, func(s sentBeat) bool {
+		return !wasOpen || sentAt >= c.rules.leaseEnd(s.at, sentAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
+	})
+	a.sent = append(a.sent, sentBeat{beat, sentAt})
+	a.open, a.openRev = true, a.v.rev
 	v, err := c.write(ctx, a.name, a.v, next)
 	repliedAt := c.rt.Now()
 	end := c.rules.leaseEnd(sentAt, repliedAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
 	switch {
 	case err == nil:
 		a.know(v)
-		a.openSince = sentAt
 		if repliedAt >= end {
 			return nil, nil // too late to be of use; takeOurs earns a new one
 		}
