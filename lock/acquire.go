@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,7 +19,8 @@ type acquireOptions struct {
 }
 
 // WaitLimit ends an Acquire that was not granted within d, with an error that is
-// ErrWaitLimit. Zero means no limit.
+// ErrWaitLimit: a *HeldError if somebody else certainly has the lock. Zero means
+// no limit.
 func WaitLimit(d time.Duration) AcquireOption { return func(o *acquireOptions) { o.waitLimit = d } }
 
 // ManualRenewal leaves renewing to the caller (Lease.Renew). Without it the
@@ -27,10 +29,11 @@ func ManualRenewal() AcquireOption { return func(o *acquireOptions) { o.manualRe
 
 // Acquire takes the lock called name, and waits for it until ctx or the wait
 // limit ends. It keeps trying through conflicts, lost replies and an
-// unavailable store. Errors: an ErrWaitLimit (a *HeldError if the holder is
-// known), ErrClosed, a *FormatError, what the store refused (ErrRefused), or the
-// cause of ctx's end. After the last, a request may still be on its way and
-// win the lock; the client then gives it back in the background.
+// unavailable store. Errors: an ErrWaitLimit, ErrClosed, a *FormatError, what the
+// store refused (ErrRefused), or the cause of ctx's end. A *HeldError and what is
+// Definite say that the lock was not taken. After any other error a request may
+// still be on its way and win the lock; the client then gives it back in the
+// background.
 func (c *Client) Acquire(ctx context.Context, name string, options ...AcquireOption) (*Lease, error) {
 	return c.acquireWith(ctx, name, acquireOptions{}, options)
 }
@@ -93,17 +96,7 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 	if err == nil {
 		err = ErrClosed
 	}
-	if errors.Is(err, ErrWaitLimit) && a.read && a.v != nil && len(a.v.state.holders) > 0 && !contains(a.v.state, a.id) {
-		return nil, a.heldError(true)
-	}
-	if held := (*HeldError)(nil); errors.As(err, &held) {
-		return nil, err
-	}
-	if a.open && Definite(err) {
-		// The last request was certainly not carried out; an earlier one may be.
-		return nil, fmt.Errorf("acquire lock %q: not known to have failed: %v", name, err)
-	}
-	return nil, fmt.Errorf("acquire lock %q: %w", name, err)
+	return nil, a.failure(err, ctx.Err() == nil)
 }
 
 // attempt is one Acquire under way.
@@ -115,17 +108,18 @@ type attempt struct {
 	o      acquireOptions
 	ctx    context.Context // the caller's, without the wait limit
 
-	v     *view // what is known of the record; nil: nothing
-	read  bool  // v was read during this attempt
-	asked bool  // the store was asked something during this attempt
-	// open: a write of ours that replaces openRev may be, or become, the
-	// record. Every one of them was sent at openSince or later, so that a lease
-	// counted from there is never too long.
-	open      bool
-	openSince time.Duration
-	openRev   Revision
-	beats     uint64 // writes so far that named us: the beat of the next
-	failures  int    // tries in a row that brought nothing
+	v     *view      // what is known of the record; nil: nothing
+	read  bool       // v was read during this attempt
+	asked bool       // the store was asked something during this attempt
+	held  *HeldError // the answer of a try
+	// open: a write of ours that replaces openRev may be, or become, the record.
+	// sent tells when each of them was sent, by the beat that it carries; those
+	// whose lease is over by now are left out.
+	open     bool
+	openRev  Revision
+	sent     []sentBeat
+	beats    uint64 // writes so far that named us: the beat of the next
+	failures int    // tries in a row that brought nothing
 }
 
 func (a *attempt) run(ctx context.Context) (*Lease, error) {
@@ -164,7 +158,8 @@ func (a *attempt) step(ctx context.Context) (l *Lease, done bool, err error) {
 	case free || now >= freeAt:
 		return a.take(ctx)
 	case a.o.try:
-		return nil, true, a.heldError(false)
+		a.held = a.heldError(false)
+		return nil, true, a.held
 	default:
 		return nil, false, a.await(ctx, freeAt-now)
 	}
@@ -210,14 +205,20 @@ func (a *attempt) take(ctx context.Context) (*Lease, bool, error) {
 }
 
 // takeOurs: the record already names us, by an earlier write whose reply was
-// lost. If the lease that it earned is still good, that is the grant; else the
-// beat is raised to earn a new one.
+// lost. Its beat tells which, and so when that was sent. If the lease that it
+// earned is still good, that is the grant; else the beat is raised to earn a new
+// one.
 func (a *attempt) takeOurs(ctx context.Context) (*Lease, bool, error) {
 	c := a.c
 	h, _ := a.v.state.find(a.id)
-	end := c.rules.leaseEnd(a.openSince, a.openSince, h.ttl, c.cfg.MaxClockDriftPPM)
-	if c.rt.Now() < end {
-		return a.granted(a.v, end, a.openSince), true, nil
+	now := c.rt.Now()
+	for _, s := range a.sent {
+		if s.beat != h.beat {
+			continue
+		}
+		if end := c.rules.leaseEnd(s.at, now, h.ttl, c.cfg.MaxClockDriftPPM); now < end {
+			return a.granted(a.v, end, s.at), true, nil
+		}
 	}
 	l, err := a.writeGrant(ctx, a.v.state.withBeat(a.id, a.beats))
 	return l, l != nil, err
@@ -228,20 +229,21 @@ func (a *attempt) takeOurs(ctx context.Context) (*Lease, bool, error) {
 // next is sent, and who saw the first must not take the second for it.
 func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 	c := a.c
+	beat := a.beats
 	a.beats++
 	sentAt := c.rt.Now()
 	wasOpen := a.open
-	if !wasOpen {
-		a.open, a.openSince = true, sentAt
-	}
-	a.openRev = a.v.rev
+	a.sent = slices.DeleteFunc(a.sent, func(s sentBeat) bool {
+		return !wasOpen || sentAt >= c.rules.leaseEnd(s.at, sentAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
+	})
+	a.sent = append(a.sent, sentBeat{beat, sentAt})
+	a.open, a.openRev = true, a.v.rev
 	v, err := c.write(ctx, a.name, a.v, next)
 	repliedAt := c.rt.Now()
 	end := c.rules.leaseEnd(sentAt, repliedAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
 	switch {
 	case err == nil:
 		a.know(v)
-		a.openSince = sentAt
 		if repliedAt >= end {
 			return nil, nil // too late to be of use; takeOurs earns a new one
 		}
@@ -348,49 +350,6 @@ func (a *attempt) heldError(waited bool) *HeldError {
 	return &HeldError{
 		Name: a.name, Owner: h.owner, Token: a.v.state.token, TTL: h.ttl,
 		FreeIn: max(0, freeAt-a.c.rt.Now()), Waited: waited,
-	}
-}
-
-// clear gives back what an attempt that ends without a lease has won (l, on a
-// client that was closed meanwhile) or may still win.
-func (a *attempt) clear(l *Lease) {
-	c := a.c
-	if l == nil && (!a.open || c.spawn(a.ctx, a.giveBack)) {
-		return
-	}
-	ctx, stop := limit(context.WithoutCancel(a.ctx), c.rt, c.cfg.RequestTimeout, ErrClosed)
-	defer stop()
-	if l == nil {
-		a.giveBack(ctx)
-		return
-	}
-	_ = l.Release(ctx) // what is not released runs out
-}
-
-// giveBack looks, for as long as a lease, whether the abandoned attempt was or
-// will be granted after all, and frees the lock if so. If it does not succeed,
-// the lease runs out by itself.
-func (a *attempt) giveBack(ctx context.Context) {
-	c := a.c
-	until := c.rt.Now() + c.cfg.TTL
-	for ctx.Err() == nil && c.rt.Now() < until {
-		v, err := c.read(ctx, a.name, nil)
-		switch {
-		case err != nil:
-		case v.rev != a.openRev && !contains(v.state, a.id):
-			return // the write named openRev, and can land no more
-		case contains(v.state, a.id):
-			_, err := c.write(ctx, a.name, v, v.state.without(a.id))
-			if err == nil {
-				return
-			}
-			if errors.Is(err, ErrConflict) {
-				continue
-			}
-		}
-		if c.rt.Sleep(ctx, between(c.cfg.PollEvery, c.rt.Uint64())) != nil {
-			return
-		}
 	}
 }
 

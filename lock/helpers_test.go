@@ -151,7 +151,7 @@ func (s *testStore) begin(op, key string) effect {
 
 func silence(ctx context.Context) error {
 	<-ctx.Done()
-	return errors.Join(errBroken, context.Cause(ctx))
+	return errors.Join(errBroken, lock.CauseOf(ctx))
 }
 
 func (s *testStore) Get(ctx context.Context, key string) (lock.Record, error) {

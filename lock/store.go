@@ -38,7 +38,9 @@ type Record struct {
 //   - any other error: indefinite. The write was applied, or was not, or is
 //     still on its way and will be applied later.
 //
-// A backend that cannot prove an error harmless must leave it indefinite.
+// A backend that cannot prove an error harmless must leave it indefinite. Why a
+// context ended proves nothing about the request: an error may give the cause,
+// but must not have its class. CauseOf takes that off.
 type Store interface {
 	// Get returns the current version of key, or ErrNotFound. It must be a
 	// linearizable read: it reflects every write acknowledged before it began.
@@ -125,6 +127,18 @@ func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 func Definite(err error) bool {
 	return errors.Is(err, ErrConflict) || errors.Is(err, ErrNotFound) ||
 		errors.Is(err, ErrUnavailable) || errors.Is(err, ErrRefused)
+}
+
+// CauseOf is context.Cause for the error of a request to a Store: a cause that is
+// itself the error of another request, as the first error of an errgroup is, is
+// reduced to its text. Else a write that was cut off by "that other write was
+// refused" would itself pass for one that was refused.
+func CauseOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if Definite(cause) {
+		return errors.New(cause.Error())
+	}
+	return cause
 }
 
 // Runtime is all that a lock asks of the machine it runs on. SystemRuntime is

@@ -96,13 +96,8 @@ func (e *noAnswerError) Error() string {
 	return fmt.Sprintf("sim: %s %s: no answer: %v", e.kind, e.key, e.cause)
 }
 
-// Unwrap gives the cause, unless that would make the error look definite.
-func (e *noAnswerError) Unwrap() error {
-	if lock.Definite(e.cause) {
-		return nil
-	}
-	return e.cause
-}
+// Unwrap gives the cause.
+func (e *noAnswerError) Unwrap() error { return e.cause }
 
 // ClientStore is one node's client of the store. Its calls must be made from
 // tasks of that node. Each returns in the instant its context ends, with an
@@ -175,7 +170,7 @@ func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.
 	w.counters.StoreOps++
 	if ctx.Err() != nil {
 		w.counters.Unsent++
-		return lock.Record{}, fmt.Errorf("sim: %s %s not sent: %w: %w", kind, key, lock.ErrUnavailable, context.Cause(ctx))
+		return lock.Record{}, fmt.Errorf("sim: %s %s not sent: %w: %w", kind, key, lock.ErrUnavailable, lock.CauseOf(ctx))
 	}
 	c := w.newCall(kind, key)
 	c.old = old
@@ -188,7 +183,7 @@ func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.
 		} else {
 			w.counters.Indefinite++
 		}
-		return lock.Record{}, &noAnswerError{kind: kind, key: key, cause: context.Cause(ctx)}
+		return lock.Record{}, &noAnswerError{kind: kind, key: key, cause: lock.CauseOf(ctx)}
 	}
 	r, err := c.record, c.err
 	w.release(c)

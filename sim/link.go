@@ -224,13 +224,13 @@ func (n *Node) RoundTrip(ctx context.Context, f func()) error {
 	t := n.running(ctx, "RoundTrip")
 	w := n.w
 	if ctx.Err() != nil {
-		return fmt.Errorf("sim: round trip not begun: %w: %w", lock.ErrUnavailable, context.Cause(ctx))
+		return fmt.Errorf("sim: round trip not begun: %w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 	}
 	w.counters.RoundTrips++
 	c := w.newCall(opTrip, "")
 	c.f = f
 	if !n.send(ctx, t, c) {
-		return &noAnswerError{kind: opTrip, cause: context.Cause(ctx)}
+		return &noAnswerError{kind: opTrip, cause: lock.CauseOf(ctx)}
 	}
 	w.release(c)
 	return nil

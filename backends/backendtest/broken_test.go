@@ -40,6 +40,7 @@ func breakages(stop <-chan struct{}) []breakage {
 		{"checks, then writes", "no-lost-update", func() lock.Store { return &checkThenWrite{Store: memory.New()} }},
 		{"reads one write behind", "reads-see-acknowledged-writes", func() lock.Store { return &behind{Store: memory.New()} }},
 		{"says that a written value was not", "context-ends-during-call", func() lock.Store { return liar{memory.New()} }},
+		{"lends its errors the class of the cause", "cause-is-no-answer", func() lock.Store { return candid{memory.New()} }},
 		{"ignores an ended context", "ended-context", func() lock.Store { return ageless{memory.New()} }},
 		{"Wait never wakes", "wait-sees-change", func() lock.Store { return sleeper{memory.New()} }},
 		{"Wait wakes one of many", "wait-wakes-all", func() lock.Store { return newWakesOne() }},
@@ -246,6 +247,24 @@ func (s prefixed) CompareAndSwap(ctx context.Context, key string, old lock.Revis
 
 func (s prefixed) Delete(ctx context.Context, key string, old lock.Revision) error {
 	return s.Store.Delete(ctx, "p/"+key, old)
+}
+
+// candid says why the context of a write that was made ended.
+type candid struct{ *memory.Store }
+
+func (s candid) CompareAndSwap(ctx context.Context, key string, old lock.Revision, value []byte) (lock.Revision, error) {
+	if ctx.Err() != nil {
+		return "", lock.ErrUnavailable
+	}
+	revision, err := s.Store.CompareAndSwap(context.WithoutCancel(ctx), key, old, value)
+	pause := time.NewTimer(time.Millisecond)
+	defer pause.Stop()
+	select {
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case <-pause.C:
+		return revision, err
+	}
 }
 
 // liar reports an ended context as a definite failure, after it has written.

@@ -118,24 +118,22 @@ func noPermission(err error) bool {
 
 // notSent is the error of a call whose context had ended before.
 func notSent(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", lock.ErrUnavailable, hideClass(context.Cause(ctx)))
+	return fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 }
 
 // withCause says why a context ended, where the driver only says that it did.
 func withCause(ctx context.Context, err error) error {
-	if ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+	if ctx.Err() == nil {
 		return err
 	}
-	return fmt.Errorf("%w: %w", hideClass(context.Cause(ctx)), err)
-}
-
-// hideClass takes the class off the cause of a context's end, which is not about
-// this request.
-func hideClass(cause error) error {
-	if lock.Definite(cause) {
-		return errors.New(cause.Error())
+	cause := lock.CauseOf(ctx)
+	switch {
+	case lock.Definite(err): // it is the cause, passed on by net/http
+		return fmt.Errorf("%w: %v", cause, err)
+	case errors.Is(err, cause):
+		return err
 	}
-	return cause
+	return fmt.Errorf("%w: %w", cause, err)
 }
 
 // bounded gives ctx a deadline if it has none.

@@ -72,7 +72,7 @@ type sentKey struct{}
 // condition, which stays as it is.
 func call[In, Out any](ctx context.Context, method func(context.Context, *In, ...func(*dynamodb.Options)) (*Out, error), input *In) (*Out, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: %w", lock.ErrUnavailable, context.Cause(ctx))
+		return nil, fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -124,17 +124,17 @@ func turnedDown(err error) error {
 }
 
 // withCause says why a context ended, where the SDK only says that it did. The
-// cause's own class is hidden: it is not about this request.
+// cause's class is not this request's.
 func withCause(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	cause := context.Cause(ctx)
+	cause := lock.CauseOf(ctx)
 	switch {
+	case lock.Definite(err): // it is the cause, passed on by net/http
+		return fmt.Errorf("%w: %v", cause, err)
 	case errors.Is(err, cause):
 		return err
-	case lock.Definite(cause):
-		return fmt.Errorf("%v: %w", cause, err)
 	}
 	return fmt.Errorf("%w: %w", cause, err)
 }

@@ -335,7 +335,7 @@ func check(ctx context.Context, key string, value []byte) error {
 
 // ended is the error of a context that ended before anything was done.
 func ended(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", lock.ErrUnavailable, context.Cause(ctx))
+	return fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 }
 
 // fail says where an error came from, once, at the package's edge.

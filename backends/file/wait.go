@@ -60,7 +60,7 @@ func (s *Store) wait(ctx context.Context, key string, after lock.Revision) (lock
 		case <-s.closing:
 			return lock.Record{}, errClosed
 		case <-ctx.Done():
-			return lock.Record{}, context.Cause(ctx)
+			return lock.Record{}, lock.CauseOf(ctx)
 		}
 	}
 }

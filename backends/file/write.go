@@ -90,7 +90,7 @@ func (s *Store) transact(ctx context.Context, change func(commit func() error) (
 	case o := <-done:
 		return o.revision, o.err
 	default:
-		return "", fmt.Errorf("it goes on and may be applied: %w", context.Cause(ctx))
+		return "", fmt.Errorf("it goes on and may be applied: %w", lock.CauseOf(ctx))
 	}
 }
 

@@ -153,7 +153,7 @@ type request struct {
 // Its errors are classified.
 func (a *api) do(ctx context.Context, r request, out any) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("%w: %w", lock.ErrUnavailable, context.Cause(ctx))
+		return fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()

@@ -106,17 +106,17 @@ func invalid(err error) bool {
 }
 
 // withCause says why a context ended, where the library only says that it did.
-// The cause's own class is hidden: it is not about this request.
+// The cause's class is not this request's.
 func withCause(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	cause := context.Cause(ctx)
+	cause := lock.CauseOf(ctx)
 	switch {
+	case lock.Definite(err): // it is the cause, passed on by net/http
+		return fmt.Errorf("%w: %v", cause, err)
 	case errors.Is(err, cause):
 		return err
-	case lock.Definite(cause):
-		return fmt.Errorf("%v: %w", cause, err)
 	}
 	return fmt.Errorf("%w: %w", cause, err)
 }

@@ -67,7 +67,7 @@ func (s *session) started(ctx context.Context) error {
 	case <-s.life.Done():
 		return context.Cause(s.life)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return lock.CauseOf(ctx)
 	}
 }
 

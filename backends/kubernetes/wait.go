@@ -49,7 +49,7 @@ func (s *Store) Wait(ctx context.Context, key string, after lock.Revision) (lock
 // later is newer; until then the server is asked.
 func (s *Store) wait(ctx context.Context, key string, after lock.Revision) (lock.Record, error) {
 	if ctx.Err() != nil {
-		return lock.Record{}, context.Cause(ctx)
+		return lock.Record{}, lock.CauseOf(ctx)
 	}
 	w, err := s.watch.join(s.layout.holder(key))
 	if err != nil {
@@ -74,7 +74,7 @@ func (s *Store) wait(ctx context.Context, key string, after lock.Revision) (lock
 		case <-w.session.life.Done():
 			return lock.Record{}, context.Cause(w.session.life)
 		case <-ctx.Done():
-			return lock.Record{}, context.Cause(ctx)
+			return lock.Record{}, lock.CauseOf(ctx)
 		}
 	}
 }

@@ -148,7 +148,7 @@ func (s *Store) Wait(ctx context.Context, key string, after lock.Revision) (lock
 		case <-changed:
 		case <-ctx.Done():
 			s.leave(key, changed)
-			return lock.Record{}, keyError(key, context.Cause(ctx))
+			return lock.Record{}, keyError(key, lock.CauseOf(ctx))
 		}
 	}
 }
@@ -215,7 +215,7 @@ func check(ctx context.Context, key string) error {
 		return keyError(key, fmt.Errorf("%w: the key is empty", lock.ErrRefused))
 	}
 	if ctx.Err() != nil {
-		return keyError(key, fmt.Errorf("%w: %w", lock.ErrUnavailable, context.Cause(ctx)))
+		return keyError(key, fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx)))
 	}
 	return nil
 }

@@ -48,7 +48,7 @@ func (s *Store) call(ctx context.Context, command bson.D) (bson.Raw, error) {
 
 func call(ctx context.Context, database *mongo.Database, command bson.D) (bson.Raw, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("%w: %w", lock.ErrUnavailable, context.Cause(ctx))
+		return nil, fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -191,7 +191,7 @@ func answered(err error) bool {
 }
 
 // withCause says why a context ended, where the driver only says that it did.
-// The cause's own class is hidden: it is not about this request.
+// The cause's class is not this request's.
 //
 // The driver gives its sockets the context's deadline, and they may be quicker
 // than the context by the time that a timer takes.
@@ -202,12 +202,12 @@ func withCause(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err
 	}
-	cause := context.Cause(ctx)
+	cause := lock.CauseOf(ctx)
 	switch {
+	case lock.Definite(err): // it is the cause, passed on by the driver
+		return fmt.Errorf("%w: %v", cause, err)
 	case errors.Is(err, cause):
 		return err
-	case lock.Definite(cause):
-		return fmt.Errorf("%v: %w", cause, err)
 	}
 	return fmt.Errorf("%w: %w", cause, err)
 }

@@ -86,7 +86,7 @@ func (s *Store) wait(ctx context.Context, key string, after lock.Revision) (vers
 		case <-w.session.life.Done():
 			return version{}, context.Cause(w.session.life)
 		case <-ctx.Done():
-			return version{}, context.Cause(ctx)
+			return version{}, lock.CauseOf(ctx)
 		}
 	}
 	return current, err
@@ -107,7 +107,7 @@ func (s *Store) poll(ctx context.Context, key string, after lock.Revision) (vers
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return version{}, context.Cause(ctx)
+			return version{}, lock.CauseOf(ctx)
 		}
 	}
 }

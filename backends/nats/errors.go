@@ -101,10 +101,11 @@ func unsent(err error) error {
 	return nil
 }
 
-// causeOf says why a context ended, where the library only says that it did.
+// causeOf says why a context ended, where the library only says that it did. The
+// cause's class is not this request's.
 func causeOf(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		if cause := context.Cause(ctx); !errors.Is(cause, err) {
+		if cause := lock.CauseOf(ctx); !errors.Is(cause, err) {
 			return fmt.Errorf("%w: %w", cause, err)
 		}
 	}

@@ -72,6 +72,19 @@ func TestErrorsOfEndedContextsCarryTheCause(t *testing.T) {
 	}
 }
 
+// The first error of an errgroup is the cause of its context's end.
+func TestACauseDoesNotLendItsClass(t *testing.T) {
+	for _, class := range []error{lock.ErrConflict, lock.ErrNotFound, lock.ErrUnavailable, lock.ErrRefused, &lock.ConflictError{Known: true}} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		cancel(fmt.Errorf("another request: %w", class))
+		for _, err := range []error{writeError(ctx, context.Canceled), readError(ctx, context.Canceled)} {
+			if lock.Definite(err) || errors.As(err, new(*lock.ConflictError)) || !errors.Is(err, context.Canceled) {
+				t.Errorf("cause %v: got %v", class, err)
+			}
+		}
+	}
+}
+
 func TestDeletionIsMarkedByClientsAndByTheServer(t *testing.T) {
 	for _, c := range []struct {
 		header natsgo.Header

@@ -32,7 +32,7 @@ func (s *Store) prepare(ctx context.Context, key string) (name string, err error
 		return "", err
 	}
 	if ctx.Err() != nil {
-		return "", fmt.Errorf("%w: %w", lock.ErrUnavailable, context.Cause(ctx))
+		return "", fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
 	}
 	return name, s.connected()
 }
@@ -99,7 +99,7 @@ func (s *Store) swap(ctx context.Context, name string, header natsgo.Header, val
 		}
 		select {
 		case <-ctx.Done():
-			return 0, notWritten(context.Cause(ctx))
+			return 0, notWritten(lock.CauseOf(ctx))
 		case <-time.After(pause):
 		}
 		pause *= 2
@@ -130,7 +130,7 @@ func (s *Store) create(ctx context.Context, name string, value []byte) (uint64, 
 		case !e.deleted || e.sequence == expected:
 			return 0, err
 		case ctx.Err() != nil:
-			return 0, notWritten(context.Cause(ctx))
+			return 0, notWritten(lock.CauseOf(ctx))
 		}
 		expected = e.sequence
 	}

@@ -73,7 +73,7 @@ func (s *session) started(ctx context.Context) error {
 	case <-s.life.Done():
 		return context.Cause(s.life)
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return lock.CauseOf(ctx)
 	}
 }
 
@@ -89,7 +89,11 @@ func (s *session) read(ctx context.Context, name string) (entry, error) {
 	defer cancel(nil)
 	stop := context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })
 	defer stop()
-	return s.hub.store.last(ctx, name)
+	e, err := s.hub.store.last(ctx, name)
+	if err != nil && s.life.Err() != nil {
+		return entry{}, context.Cause(s.life)
+	}
+	return e, err
 }
 
 func (s *session) run() {

@@ -77,7 +77,7 @@ func (s *Store) wait(ctx context.Context, key string, after lock.Revision) (lock
 		case <-w.session.life.Done():
 			return lock.Record{}, context.Cause(w.session.life)
 		case <-ctx.Done():
-			return lock.Record{}, context.Cause(ctx)
+			return lock.Record{}, lock.CauseOf(ctx)
 		}
 	}
 }

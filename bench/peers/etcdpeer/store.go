@@ -155,7 +155,7 @@ func (s *Store) change(ctx context.Context, key string, from int64) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return lock.CauseOf(ctx)
 	}
 	return fmt.Errorf("%w: the watch ended", lock.ErrUnavailable)
 }
@@ -180,7 +180,7 @@ func classify(ctx context.Context, err error) error {
 	case errors.Is(err, rpctypes.ErrNoSpace), errors.Is(err, rpctypes.ErrTooManyRequests):
 		return fmt.Errorf("%w: %w", lock.ErrUnavailable, err)
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		return fmt.Errorf("%w: %v", lock.CauseOf(ctx), err)
 	}
 	return err
 }

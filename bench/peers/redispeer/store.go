@@ -158,7 +158,7 @@ func classify(ctx context.Context, err error) error {
 		}
 		return fmt.Errorf("%w: %w", lock.ErrRefused, err)
 	case ctx.Err() != nil:
-		return fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		return fmt.Errorf("%w: %v", lock.CauseOf(ctx), err)
 	}
 	return err
 }
