@@ -124,6 +124,9 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 		s.Groups = append(s.Groups, turn.Kinds)
 	}
 	s.Interrupted = outer.Err() != nil && !seeds.finished(s.Seeds)
+	if s.Interrupted {
+		s.HashOfHashes = 0 // which seeds were done is chance
+	}
 	s.conclude()
 	return s, nil
 }
