@@ -19,6 +19,8 @@ type partial struct {
 	counters   Counters
 	failures   []*Result
 	failed     int
+	undecided  []*Result
+	gaveUp     int
 	sample     *Result // of the first seed, if this worker ran it
 }
 
@@ -31,10 +33,16 @@ func (p *partial) add(n int, r *Result) {
 	p.properties = worstOf(p.properties, foundIn(n, r.Verdict.Properties))
 	p.coverage.Add(r.Coverage)
 	p.counters.add(r.Counters)
-	if r.Verdict.Verdict == linearizability.Violation {
+	switch r.Verdict.Verdict {
+	case linearizability.Violation:
 		p.failed++
 		if len(p.failures) < keptFailures {
 			p.failures = append(p.failures, r.keep())
+		}
+	case linearizability.Unknown:
+		p.gaveUp++
+		if len(p.undecided) < keptFailures {
+			p.undecided = append(p.undecided, r.keep())
 		}
 	}
 }
@@ -91,7 +99,7 @@ func preferred(b, a found) bool {
 func merge(first Scenario, parts []*partial) *Summary {
 	s := &Summary{Base: first}
 	hashes := map[int]uint64{}
-	var failures []*Result
+	var failures, undecided []*Result
 	var properties []found
 	for _, p := range parts {
 		s.Seeds += p.seeds
@@ -103,6 +111,8 @@ func merge(first Scenario, parts []*partial) *Summary {
 			s.Sample = p.sample
 		}
 		failures = append(failures, p.failures...)
+		s.UndecidedCount += p.gaveUp
+		undecided = append(undecided, p.undecided...)
 		for n, h := range p.hashes {
 			hashes[n] = h
 		}
@@ -110,30 +120,37 @@ func merge(first Scenario, parts []*partial) *Summary {
 	for _, p := range properties {
 		s.Properties = append(s.Properties, p.Property)
 	}
-	slices.SortFunc(failures, func(a, b *Result) int { return cmp.Compare(a.Scenario.Seed, b.Scenario.Seed) })
-	s.Failures = failures[:min(len(failures), keptFailures)]
+	s.Failures, s.Undecided = firstFew(failures), firstFew(undecided)
 	for n := range s.Seeds {
 		s.HashOfHashes = (s.HashOfHashes ^ hashes[n]) * 0x100000001b3
 	}
-	s.conclude()
 	return s
+}
+
+// firstFew are the runs with the lowest seeds.
+func firstFew(all []*Result) []*Result {
+	slices.SortFunc(all, func(a, b *Result) int { return cmp.Compare(a.Scenario.Seed, b.Scenario.Seed) })
+	return all[:min(len(all), keptFailures)]
 }
 
 // Summarize is the summary of one run.
 func Summarize(r *Result) *Summary {
 	s := &Summary{
-		Base: r.Scenario, Seeds: 1, Properties: r.Verdict.Properties, Coverage: r.Coverage, Counters: r.Counters,
+		Base: r.Scenario, Seeds: 1, Wanted: 1, Properties: r.Verdict.Properties, Coverage: r.Coverage, Counters: r.Counters,
 		HashOfHashes: r.TraceHash, Interrupted: r.Interrupted, Sample: r,
 	}
-	if r.Verdict.Verdict == linearizability.Violation {
+	switch r.Verdict.Verdict {
+	case linearizability.Violation:
 		s.Failures, s.Failed = []*Result{r}, 1
+	case linearizability.Unknown:
+		s.Undecided, s.UndecidedCount = []*Result{r}, 1
 	}
 	s.conclude()
 	return s
 }
 
 // conclude draws the verdict from the properties. An ok of runs in which nothing
-// happened is no ok.
+// happened is no ok, and neither is one of a part of what was asked for.
 func (s *Summary) conclude() {
 	s.Verdict = linearizability.NotApplicable
 	for _, p := range s.Properties {
@@ -145,6 +162,10 @@ func (s *Summary) conclude() {
 		s.Verdict = linearizability.Unknown
 	}
 	if s.Verdict != linearizability.OK {
+		return
+	}
+	if s.Interrupted {
+		s.Verdict = linearizability.Unknown
 		return
 	}
 	if s.Vacuous = vacuous(s); s.Vacuous != "" {

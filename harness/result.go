@@ -3,6 +3,7 @@ package harness
 import (
 	"time"
 
+	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/linearizability"
 )
 
@@ -19,7 +20,8 @@ type Result struct {
 	// TraceHash is over every decision of a simulated run; 0 of a live one.
 	TraceHash uint64
 	Counters  Counters
-	// Interrupted: the run was ended early; the verdict is on what there was.
+	// Interrupted: the run was ended early; the verdict is on what there was, and
+	// never ok.
 	Interrupted bool
 }
 
@@ -28,10 +30,16 @@ type Counters struct {
 	StoreOps   int64
 	Events     int64
 	Indefinite int64
-	// Virtual is the true time that the run covered, Wall how long it took; of
-	// many runs, Wall is the sum, as one core would have taken.
+	// Virtual is the true time that was covered, over all runs.
 	Virtual time.Duration
-	Wall    time.Duration
+	// Wall is how long it took, from the first run's start to the last one's end.
+	Wall time.Duration
+	// CoreTime is what Wall would have been on one core that did nothing else. It
+	// is the processor time of the whole process, garbage collector included, or,
+	// where the system does not tell that, Wall times the cores that could be
+	// busy. It is 0 where it says nothing: of a live run, which mostly waits, and
+	// of one run among others of a sweep.
+	CoreTime time.Duration
 }
 
 func (c *Counters) add(o Counters) {
@@ -40,12 +48,18 @@ func (c *Counters) add(o Counters) {
 	c.Indefinite += o.Indefinite
 	c.Virtual += o.Virtual
 	c.Wall += o.Wall
+	c.CoreTime += o.CoreTime
 }
 
 // Summary is what many runs of one scenario with different seeds brought.
 type Summary struct {
 	Base  Scenario // with the first seed's plan
 	Seeds int      // how many were run
+	// Wanted is how many were to be run; 0 of a sweep with a budget of time.
+	Wanted int
+	// Groups are the kinds of faults between which a sweep divided its seeds, if
+	// it did.
+	Groups [][]fault.Kind
 	// Verdict is the worst over all; Properties the worst of each.
 	Verdict    linearizability.Status
 	Properties []linearizability.Property
@@ -58,7 +72,12 @@ type Summary struct {
 	// Failures are the first few failing runs, by seed; Failed counts them all.
 	Failures []*Result
 	Failed   int
+	// Undecided are the first few runs that a check gave up on, by seed;
+	// UndecidedCount counts them all.
+	Undecided      []*Result
+	UndecidedCount int
 	// Vacuous says why an ok would prove nothing, if so.
-	Vacuous     string
+	Vacuous string
+	// Interrupted: it was ended before all was run; the verdict is never ok.
 	Interrupted bool
 }

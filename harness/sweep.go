@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/sim"
@@ -39,7 +41,16 @@ func Simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, er
 type Sweep struct {
 	Base  Scenario
 	First uint64
+	// Seeds is how many are run. 0 with a Budget: as many as fit into it.
 	Seeds int
+	// Budget, if not 0, ends the sweep after so long on the wall: no turn begins
+	// later, and what has begun is finished. That decides how many seeds are run
+	// and nothing else.
+	Budget time.Duration
+	// Turns, if set, are scenarios that take turns in the place of Base: the n-th
+	// seed runs the n-th of them, and after the last one comes the first. A sweep
+	// that ends with its Budget gave each as many seeds as every other.
+	Turns []Scenario
 	// ClockRatePPM, if not 0, is the rate of every clock-rate fault.
 	ClockRatePPM int64
 	// FixedPlan: every seed runs with Base.Plan.
@@ -50,20 +61,27 @@ type Sweep struct {
 	StopAfter int
 	// Progress, if set, is told how many seeds are done.
 	Progress func(done, failed int)
+
+	over func() bool // in place of Budget, for tests
 }
 
 // Run runs the sweep until it is done or ctx ends; then the summary is of what
 // was done. A run that contradicts itself on repetition is an error, for that is
 // a bug of the simulator.
 func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
+	if err := sw.check(); err != nil {
+		return nil, err
+	}
 	first, err := sw.draw(0)
 	if err != nil {
 		return nil, err
 	}
+	watch := startStopwatch()
+	seeds := sw.queue()
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
-	var next, done, failed atomic.Int64
+	var done, failed atomic.Int64
 	parts := make([]*partial, max(1, sw.Workers))
 	var workers sync.WaitGroup
 	for i := range parts {
@@ -71,8 +89,8 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 		workers.Go(func() { // ends when the seeds do, or ctx; awaited below
 			var b scratch
 			for ctx.Err() == nil {
-				n := int(next.Add(1)) - 1
-				if n >= sw.Seeds {
+				n, more := seeds.take()
+				if !more {
 					return
 				}
 				r, err := sw.one(ctx, n, &b)
@@ -100,18 +118,97 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 		return nil, cause
 	}
 	s := merge(first, parts)
-	s.Interrupted = outer.Err() != nil && s.Seeds < sw.Seeds
+	s.Counters.Wall, s.Counters.CoreTime = watch.read(min(len(parts), s.Seeds))
+	s.Wanted = sw.Seeds
+	for _, turn := range sw.Turns {
+		s.Groups = append(s.Groups, turn.Kinds)
+	}
+	s.Interrupted = outer.Err() != nil && !seeds.finished(s.Seeds)
+	if s.Interrupted {
+		s.HashOfHashes = 0 // which seeds were done is chance
+	}
+	s.conclude()
 	return s, nil
 }
 
-func (sw Sweep) draw(n int) (Scenario, error) {
+// check refuses what no seed could be run of, before any is looked at.
+func (sw *Sweep) check() error {
+	if sw.Seeds < 0 || sw.Seeds == 0 && sw.Budget <= 0 && sw.over == nil {
+		return fmt.Errorf("seeds %d must be at least 1", sw.Seeds)
+	}
+	if last := uint64(max(sw.Seeds, 1)) - 1; sw.First > math.MaxUint64-last {
+		return fmt.Errorf("%d seeds from %d on go beyond the largest seed, %d", sw.Seeds, sw.First, uint64(math.MaxUint64))
+	}
+	for n := range max(1, len(sw.Turns)) {
+		if err := sw.base(n).Validate(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// base is the scenario of the n-th seed, without that seed.
+func (sw *Sweep) base(n int) Scenario {
+	if len(sw.Turns) == 0 {
+		return sw.Base
+	}
+	return sw.Turns[n%len(sw.Turns)]
+}
+
+// queue hands out the seeds' numbers.
+type queue struct {
+	mu          sync.Mutex
+	next, limit int
+	round       int
+	over        func() bool
+	closed      bool
+}
+
+func (sw *Sweep) queue() *queue {
+	q := &queue{limit: sw.Seeds, round: max(1, len(sw.Turns)), over: sw.over}
+	if sw.Budget > 0 {
+		end := time.Now().Add(sw.Budget)
+		q.over = func() bool { return !time.Now().Before(end) }
+	}
+	if q.limit == 0 {
+		q.limit = math.MaxInt
+	}
+	return q
+}
+
+// take returns the next number. Time may run out between two rounds alone, and
+// never before the first one.
+func (q *queue) take() (n int, more bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.next == q.limit || q.over != nil && q.next > 0 && q.next%q.round == 0 && q.over() {
+		q.closed = true
+	}
+	if q.closed {
+		return 0, false
+	}
+	q.next++
+	return q.next - 1, true
+}
+
+// finished reports whether all seeds were handed out, and so many is all.
+func (q *queue) finished(done int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return done == q.next && (q.closed || q.next == q.limit)
+}
+
+func (sw *Sweep) draw(n int) (Scenario, error) {
 	seed := sw.First + uint64(n)
+	if seed < sw.First {
+		return Scenario{}, fmt.Errorf("the seeds from %d on go beyond the largest one", sw.First)
+	}
+	s := sw.base(n)
 	if sw.FixedPlan {
-		s := sw.Base
 		s.Seed = seed
 		return s, s.Validate()
 	}
-	s, err := sw.Base.Draw(seed, sw.ClockRatePPM)
+	s, err := s.Draw(seed, sw.ClockRatePPM)
 	if err != nil {
 		return s, err
 	}
@@ -120,7 +217,7 @@ func (sw Sweep) draw(n int) (Scenario, error) {
 
 // one runs the n-th seed, and runs it again if it failed: a failure is only
 // reported if it can be replayed.
-func (sw Sweep) one(ctx context.Context, n int, b *scratch) (*Result, error) {
+func (sw *Sweep) one(ctx context.Context, n int, b *scratch) (*Result, error) {
 	s, err := sw.draw(n)
 	if err != nil {
 		return nil, err

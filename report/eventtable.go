@@ -132,9 +132,13 @@ func rowOf(r *harness.Result, t *track, at int, f *focus, micro bool) eventRow {
 		row.Delta = delta(e.At-f.from, micro)
 		if slices.Contains(f.events, at) {
 			row.Class = "witness"
+			if f.informational {
+				row.Class = "noted"
+			}
 		}
 	}
 	row.Believers, row.Two = believers(t, at)
+	row.Two = row.Two && f != nil && !f.informational
 	return row
 }
 

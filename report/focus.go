@@ -77,6 +77,14 @@ func fociOf(r *harness.Result) []focus {
 	return append(counting, informational...)
 }
 
+// name is what a page calls it.
+func (f *focus) name() string {
+	if f.informational {
+		return "for information"
+	}
+	return "the violation"
+}
+
 // window returns what to show of a run first: the surroundings of f.
 func (f *focus) window(ttl, end int64) (from, to int64) {
 	ttl = sane(ttl)

@@ -44,7 +44,8 @@ type page struct {
 	Facts                   []fact
 	Replay                  string
 	Properties              []propertyRow
-	HasViolation            bool
+	HasViolation            bool   // of a property that counts
+	Look                    string // what the pictures look at first, "" for the whole run
 	Notes                   []string
 	Pictures                []*picture
 	Legend                  []legendItem
@@ -108,8 +109,11 @@ func newPage(r *harness.Result, o HTMLOptions) *page {
 		Subject: named(r.Scenario.Subject, "recorded history"), Backend: backendName(r),
 		Verdict: r.Verdict.Verdict.String(), Class: statusClass(r.Verdict.Verdict),
 		Sentence: resultSentence(r), Warnings: resultWarnings(r), Facts: headerFacts(r),
-		Replay: o.Replay, Visualization: o.Visualization, HasViolation: len(foci) > 0,
+		Replay: o.Replay, Visualization: o.Visualization,
 		Coverage: coverageFacts(&r.Coverage), Latency: latencyRows(&r.Coverage, r.Params.TTL),
+	}
+	if len(foci) > 0 {
+		p.HasViolation, p.Look = !foci[0].informational, foci[0].name()
 	}
 	if p.Replay == "" && r.Scenario.Subject != "" {
 		p.Replay = ReplayLine(r.Scenario)
@@ -171,6 +175,9 @@ func (p *page) propertyRows(r *harness.Result, foci []focus) []propertyRow {
 	for _, property := range r.Verdict.Properties {
 		row := propertyRow{Name: property.Name, Verdict: property.Verdict.String(), Class: statusClass(property.Verdict),
 			Detail: property.Detail, Informational: property.Informational}
+		if property.Informational && property.Verdict == lin.Violation {
+			row.Class = "noted" // nobody need be alarmed
+		}
 		for i := range foci {
 			if foci[i].property != property.Name {
 				continue
@@ -226,7 +233,10 @@ func legend(r *harness.Result, pictures []*picture) []legendItem {
 		for _, m := range p.Marks {
 			seen["m-"+m.Symbol()] = true
 		}
-		seen["region"] = seen["region"] || len(p.Regions) > 0
+		for _, b := range p.Regions {
+			seen["noted"] = seen["noted"] || strings.Contains(b.Class, "informational")
+			seen["region"] = seen["region"] || !strings.Contains(b.Class, "informational")
+		}
 		for _, b := range p.Bands {
 			seen["heal"] = seen["heal"] || b.Class == "heal"
 		}
@@ -244,6 +254,7 @@ func legend(r *harness.Result, pictures []*picture) []legendItem {
 	items = append(items, legendItem{Class: "wait", Text: "waits for the lock"})
 	add("open", legendItem{Class: "open", Text: "waits, and never gets a clear answer"})
 	add("region", legendItem{Class: "region", Text: "where a property failed"})
+	add("noted", legendItem{Class: "noted", Text: "where a property failed that is for information"})
 	for _, m := range []struct{ mark, text string }{
 		{"expire", "end of its lease by its own clock"}, {"lost", "told of the loss"}, {"released", "released"},
 		{"crash", "crash"}, {"refused", "not granted"}, {"failed", "renewal or release failed"},

@@ -84,6 +84,53 @@ func TestHTMLOfWhatIsNoHistory(t *testing.T) {
 	htmlOf(t, &harness.Result{})
 }
 
+// informational is a run in which all went well, but for what is for information.
+func informational() *harness.Result {
+	r := sound()
+	for i := range r.Verdict.Properties {
+		if p := &r.Verdict.Properties[i]; p.Name == lin.ProtectedEffectUnfenced {
+			p.Verdict, p.Lock, p.At, p.Size, p.Events, p.Informational = lin.Violation, "orders", 2e9, 5e8, []int{1, 7}, true
+		}
+	}
+	var other script // a second lock, so that there is a menu of locks
+	other.ask(50, 0)
+	other.grant(60, 0, 1000, 1)
+	for i := range other.h {
+		other.h[i].Lock = "parcels"
+	}
+	r.History = append(other.h, r.History...)
+	return r
+}
+
+func TestWhatIsForInformationPaintsNothingRed(t *testing.T) {
+	got := htmlOf(t, informational())
+	_, body, _ := bytes.Cut(got, []byte("</style>"))
+	body, _, _ = bytes.Cut(body, []byte("<script>"))
+	for _, red := range []string{`class="strong"`, "(violation)", "the violation", `status violation`, `<tr class="violation`, `<tr class="witness`,
+		`hold exclusive witness`, `class="two"`, `class="region veil"`, `class="region outline"`, `i class="region"`} {
+		if bytes.Contains(body, []byte(red)) {
+			t.Errorf("the page of a run without a violation has %s", red)
+		}
+	}
+	for _, want := range []string{`data-do="home"`, "(for information)", "status noted", "region informational"} {
+		if !bytes.Contains(body, []byte(want)) {
+			t.Errorf("the page does not show where: %s", want)
+		}
+	}
+	got = htmlOf(t, violating())
+	for _, want := range []string{`class="strong"`, "status violation", `<tr class="violation`, `<tr class="witness`} {
+		if !bytes.Contains(got, []byte(want)) {
+			t.Errorf("the page of a violation has no %s", want)
+		}
+	}
+	colored := render(t, func(b *bytes.Buffer) error {
+		return Terminal(b, TerminalOptions{Color: true}, Part{Result: informational()})
+	})
+	if bytes.Contains(colored, []byte("\x1b[1;31m")) {
+		t.Errorf("red on the terminal:\n%s", colored)
+	}
+}
+
 // long is a history of n events in which one client after the other holds.
 func long(n, clients int) *harness.Result {
 	r := sound()

@@ -14,7 +14,9 @@ import (
 const Schema = "lockproof.run/v1"
 
 type jsonDocument struct {
-	Schema string `json:"schema"`
+	Schema   string   `json:"schema"`
+	ExitCode int      `json:"exit_code"`
+	Errors   []string `json:"errors,omitempty"`
 	jsonRun
 	Runs []jsonRun `json:"runs,omitempty"`
 }
@@ -26,8 +28,10 @@ type jsonRun struct {
 	Verdict             lin.Status      `json:"verdict"`
 	Message             string          `json:"message"`
 	Seed                *uint64         `json:"seed,omitempty"`
-	Seeds               int             `json:"seeds,omitempty"`
+	Seeds               int             `json:"seeds"`
+	Wanted              int             `json:"seeds_wanted,omitempty"`
 	Failed              int             `json:"failed"`
+	Undecided           int             `json:"undecided"`
 	Vacuous             string          `json:"vacuous,omitempty"`
 	Interrupted         bool            `json:"interrupted,omitempty"`
 	StoreContractBroken bool            `json:"store_contract_broken,omitempty"`
@@ -47,12 +51,15 @@ type jsonCoverage struct {
 }
 
 type jsonThroughput struct {
-	StoreOps          int64   `json:"store_ops"`
-	Events            int64   `json:"events"`
-	VirtualSeconds    float64 `json:"virtual_seconds"`
-	WallSeconds       float64 `json:"wall_seconds"`
-	StoreOpsPerSecond float64 `json:"store_ops_per_second"`
-	XRealTime         float64 `json:"x_real_time"`
+	StoreOps              int64   `json:"store_ops"`
+	Events                int64   `json:"events"`
+	VirtualSeconds        float64 `json:"virtual_seconds"`
+	WallSeconds           float64 `json:"wall_seconds"`
+	StoreOpsPerSecond     float64 `json:"store_ops_per_second"`
+	XRealTime             float64 `json:"x_real_time"`
+	CoreSeconds           float64 `json:"core_seconds,omitempty"`
+	StoreOpsPerCoreSecond float64 `json:"store_ops_per_core_second,omitempty"`
+	XRealTimePerCore      float64 `json:"x_real_time_per_core,omitempty"`
 }
 
 type jsonLatency struct {
@@ -75,9 +82,10 @@ type jsonRatios struct {
 }
 
 // JSON writes one object, indented and ended by a newline. Of one part it is that
-// part; of several it is what they come to, with each in "runs".
-func JSON(w io.Writer, parts ...Part) error {
-	doc := jsonDocument{Schema: Schema}
+// part; of several it is what they come to, with each in "runs". errs is what went
+// wrong besides.
+func JSON(w io.Writer, errs []string, parts ...Part) error {
+	doc := jsonDocument{Schema: Schema, ExitCode: ExitCode(errs, parts...), Errors: errs}
 	runs := make([]jsonRun, len(parts))
 	for i, p := range parts {
 		v := p.view()
@@ -102,14 +110,19 @@ func (v *view) json() jsonRun {
 	c := v.counters
 	run := jsonRun{
 		Subject: v.subject, Backend: v.backend, Server: v.server, Verdict: v.verdict, Message: v.sentence,
-		Seed: &v.seed, Seeds: max(1, v.seeds), Failed: v.failed, Vacuous: v.vacuous, Interrupted: v.interrupted,
+		Seeds: v.ran(), Wanted: v.wanted, Failed: v.failed, Undecided: v.undecided, Vacuous: v.vacuous, Interrupted: v.interrupted,
 		StoreContractBroken: v.storeBroken, TTL: v.ttl,
 		Properties: append([]lin.Property{}, v.properties...), Failures: append([]Failure{}, v.failures...),
 		Throughput: &jsonThroughput{
 			StoreOps: c.StoreOps, Events: c.Events, VirtualSeconds: rounded(c.Virtual.Seconds()),
 			WallSeconds: rounded(c.Wall.Seconds()), StoreOpsPerSecond: rounded(perSecond(c.StoreOps, c.Wall)),
-			XRealTime: rounded(perSecond(int64(c.Virtual), c.Wall) / float64(time.Second)),
+			XRealTime:   rounded(perSecond(int64(c.Virtual), c.Wall) / float64(time.Second)),
+			CoreSeconds: rounded(c.CoreTime.Seconds()), StoreOpsPerCoreSecond: rounded(perSecond(c.StoreOps, c.CoreTime)),
+			XRealTimePerCore: rounded(perSecond(int64(c.Virtual), c.CoreTime) / float64(time.Second)),
 		},
+	}
+	if !v.recorded {
+		run.Seed = &v.seed
 	}
 	if v.traceHash != 0 {
 		run.TraceHash = hexHash(v.traceHash)
@@ -123,6 +136,17 @@ func (v *view) json() jsonRun {
 		run.Failover = newFailover(QuantilesOf(v.coverage.Failover), v.ttl)
 	}
 	return run
+}
+
+// ran is how many runs there were.
+func (v *view) ran() int {
+	if v.coverage == nil { // not run at all
+		return 0
+	}
+	if v.wanted > 1 || v.seeds > 0 {
+		return v.seeds
+	}
+	return 1
 }
 
 func newFailover(q Quantiles, ttl time.Duration) *jsonFailover {
@@ -151,6 +175,8 @@ func combined(runs []jsonRun) jsonRun {
 		all.Properties = worstProperties(all.Properties, run.Properties)
 		all.Failures = append(all.Failures, run.Failures...)
 		all.Failed += run.Failed
+		all.Undecided += run.Undecided
+		all.Seeds += run.Seeds
 		all.Interrupted = all.Interrupted || run.Interrupted
 		all.StoreContractBroken = all.StoreContractBroken || run.StoreContractBroken
 	}

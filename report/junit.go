@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,9 +56,11 @@ type junitMessage struct {
 
 // JUnit writes one test suite for each part and in it one test case for each
 // property. A violation is a failure; unknown is an error, for the property was
-// not judged; n/a is skipped. An informational property never fails. A run that
-// proved nothing has one case more, "not-vacuous", with an error.
-func JUnit(w io.Writer, parts ...Part) error {
+// not judged; n/a is skipped. An informational property never fails. What makes a
+// verdict unknown besides has a case of its own with an error: "not-vacuous",
+// "not-interrupted", "as-recorded", "could-be-run". errs is what went wrong
+// besides; they are the errors of one suite more, "outputs".
+func JUnit(w io.Writer, errs []string, parts ...Part) error {
 	all := junitSuites{Name: "lockproof"}
 	seconds := 0.0
 	for _, p := range parts {
@@ -67,6 +70,15 @@ func JUnit(w io.Writer, parts ...Part) error {
 		all.Failures += s.Failures
 		all.Errors += s.Errors
 		seconds += v.counters.Wall.Seconds()
+		all.Suites = append(all.Suites, s)
+	}
+	if len(errs) > 0 {
+		s := junitSuite{Name: "outputs", Time: junitTime(0)}
+		for _, message := range errs {
+			s.add(junitCase{Name: "written", Class: "lockproof.outputs", Time: junitTime(0), Error: &junitMessage{Message: message, Type: "output"}})
+		}
+		all.Tests += s.Tests
+		all.Errors += s.Errors
 		all.Suites = append(all.Suites, s)
 	}
 	all.Time = junitTime(seconds)
@@ -84,9 +96,11 @@ func junitTime(seconds float64) string { return strconv.FormatFloat(seconds, 'f'
 
 func (v *view) junit() junitSuite {
 	s := junitSuite{Name: v.title(), Time: junitTime(v.counters.Wall.Seconds()), Properties: []junitProperty{
-		{"subject", v.subject}, {"backend", v.backend}, {"seed", strconv.FormatUint(v.seed, 10)},
-		{"seeds", strconv.Itoa(max(1, v.seeds))}, {"verdict", v.verdict.String()},
+		{"subject", v.subject}, {"backend", v.backend}, {"seeds", strconv.Itoa(v.ran())}, {"verdict", v.verdict.String()},
 	}}
+	if !v.recorded {
+		s.Properties = append(s.Properties, junitProperty{"seed", strconv.FormatUint(v.seed, 10)})
+	}
 	if v.traceHash != 0 {
 		s.Properties = append(s.Properties, junitProperty{"trace_hash", hexHash(v.traceHash)})
 	}
@@ -94,11 +108,11 @@ func (v *view) junit() junitSuite {
 	for _, p := range v.properties {
 		s.add(v.junitCase(p, class))
 	}
-	if v.vacuous != "" {
-		s.add(junitCase{Name: "not-vacuous", Class: class, Time: "0.000",
-			Error: &junitMessage{Message: v.vacuous, Type: "unknown", Text: v.sentence}})
+	for _, d := range v.doubts {
+		s.add(junitCase{Name: d.name, Class: class, Time: junitTime(0),
+			Error: &junitMessage{Message: d.message, Type: "unknown", Text: v.sentence}})
 	}
-	lines := append([]string{v.sentence}, v.warnings...)
+	lines := slices.Concat([]string{v.sentence}, v.warnings, v.notes)
 	s.Out = strings.Join(lines, "\n")
 	return s
 }
@@ -117,7 +131,7 @@ func (s *junitSuite) add(c junitCase) {
 }
 
 func (v *view) junitCase(p lin.Property, class string) junitCase {
-	c := junitCase{Name: p.Name, Class: class, Time: "0.000"}
+	c := junitCase{Name: p.Name, Class: class, Time: junitTime(0)}
 	switch {
 	case p.Verdict == lin.NotApplicable:
 		c.Skipped = &junitMessage{Message: p.Detail}
@@ -126,7 +140,7 @@ func (v *view) junitCase(p lin.Property, class string) junitCase {
 	case p.Verdict == lin.Violation:
 		c.Failure = &junitMessage{Message: p.Detail, Type: "violation", Text: v.replays(p)}
 	default:
-		c.Error = &junitMessage{Message: p.Detail, Type: "unknown", Text: p.Detail}
+		c.Error = &junitMessage{Message: p.Detail, Type: "unknown", Text: v.replays(p)}
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
@@ -23,13 +24,15 @@ const (
 
 // picture is the timeline of one lock.
 type picture struct {
-	Index  int
-	Lock   string
-	Height int
-	Plot   int
-	Gutter int
-	Width  int
-	Axis   int
+	Index int
+	Lock  string
+	// Concern is what the menu of locks says of it: that a property failed.
+	Concern string
+	Height  int
+	Plot    int
+	Gutter  int
+	Width   int
+	Axis    int
 	// From and To bound what is drawn, ViewFrom and ViewTo what is seen first.
 	From, To, ViewFrom, ViewTo, End int64
 
@@ -98,6 +101,9 @@ func draw(index int, r *harness.Result, t *track, foci []focus, end int64, most 
 			mine = append(mine, f)
 		}
 	}
+	if len(mine) > 0 {
+		p.Concern = strings.TrimPrefix(mine[0].name(), "the ")
+	}
 	p.choose(r, t, mine, most)
 	p.scale = scale{from: p.ViewFrom, to: p.ViewTo, width: plotWidth}
 	p.lanes(r, t, mine)
@@ -134,7 +140,10 @@ func (p *picture) choose(r *harness.Result, t *track, mine []focus, most int) {
 		p.ViewFrom, p.ViewTo = max(p.From, p.ViewFrom), min(p.To, p.ViewTo)
 		where := "the start of the run"
 		if len(mine) > 0 {
-			where = "the violation"
+			where = mine[0].name()
+			if mine[0].informational {
+				where = mine[0].property
+			}
 		}
 		p.Notes = append(p.Notes, fmt.Sprintf(
 			"Drawn are the %s events of %s around %s, from %s s to %s s. All are in history.jsonl.",

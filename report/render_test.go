@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"strings"
@@ -36,12 +37,20 @@ func parts() map[string][]Part {
 	vacuous.Verdict, vacuous.Vacuous = lin.Unknown, "no lock was taken over in 300 runs"
 	live := sound()
 	live.Coverage = measured()
+	undecided := sweep()
+	undecided.Verdict, undecided.UndecidedCount, undecided.Undecided = lin.Unknown, 2, []*harness.Result{undecidedRun(58)}
+	undecided.Properties = undecided.Undecided[0].Verdict.Properties
+	interrupted := sweep()
+	interrupted.Verdict, interrupted.Interrupted, interrupted.Wanted = lin.Unknown, true, 100_000
 	folders := map[uint64]string{42: "runs/reference 42"}
 	return map[string][]Part{
 		"violation": {{Summary: failed, Folders: folders}},
 		"single":    {{Result: violating()}},
 		"default":   {{Summary: good}, {Result: live}},
 		"vacuous":   {{Summary: vacuous}},
+		"undecided": {{Summary: undecided}},
+		"interrupted": {{Summary: interrupted}, {NotRun: &NotRun{Subject: "reference", Backend: "nats", Err: context.Canceled,
+			Interrupted: true}}},
 	}
 }
 
@@ -109,7 +118,7 @@ func TestHostileTextDoesNotReachTheTerminal(t *testing.T) {
 func TestJSON(t *testing.T) {
 	for name, p := range parts() {
 		t.Run(name, func(t *testing.T) {
-			got := render(t, func(b *bytes.Buffer) error { return JSON(b, p...) })
+			got := render(t, func(b *bytes.Buffer) error { return JSON(b, nil, p...) })
 			golden(t, name+".json", got)
 			if !json.Valid(got) {
 				t.Error("not JSON")
@@ -119,7 +128,7 @@ func TestJSON(t *testing.T) {
 }
 
 func TestJSONOfSeveralPartsHasTheWorstVerdict(t *testing.T) {
-	got := render(t, func(b *bytes.Buffer) error { return JSON(b, Part{Result: sound()}, Part{Result: violating()}) })
+	got := render(t, func(b *bytes.Buffer) error { return JSON(b, nil, Part{Result: sound()}, Part{Result: violating()}) })
 	var doc struct {
 		Verdict  string
 		Backend  string
@@ -138,7 +147,7 @@ func TestWithoutPartsNothingIsOK(t *testing.T) {
 	if got := Worst(); got != lin.Unknown {
 		t.Errorf("worst of nothing is %v", got)
 	}
-	got := render(t, func(b *bytes.Buffer) error { return JSON(b) })
+	got := render(t, func(b *bytes.Buffer) error { return JSON(b, nil) })
 	if !strings.Contains(string(got), `"verdict": "unknown"`) {
 		t.Errorf("%s", got)
 	}
@@ -147,7 +156,7 @@ func TestWithoutPartsNothingIsOK(t *testing.T) {
 func TestJUnit(t *testing.T) {
 	for name, p := range parts() {
 		t.Run(name, func(t *testing.T) {
-			got := render(t, func(b *bytes.Buffer) error { return JUnit(b, p...) })
+			got := render(t, func(b *bytes.Buffer) error { return JUnit(b, nil, p...) })
 			golden(t, name+".xml", got)
 			var back junitSuites
 			if err := xml.Unmarshal(got, &back); err != nil {
@@ -167,11 +176,11 @@ func TestJUnit(t *testing.T) {
 func TestAnInformationalViolationFailsNothing(t *testing.T) {
 	r := sound()
 	r.Verdict.Properties[3].Verdict = lin.Violation
-	got := string(render(t, func(b *bytes.Buffer) error { return JUnit(b, Part{Result: r}) }))
+	got := string(render(t, func(b *bytes.Buffer) error { return JUnit(b, nil, Part{Result: r}) }))
 	if strings.Contains(got, "<failure") {
 		t.Errorf("%s", got)
 	}
-	got = string(render(t, func(b *bytes.Buffer) error { return JSON(b, Part{Result: r}) }))
+	got = string(render(t, func(b *bytes.Buffer) error { return JSON(b, nil, Part{Result: r}) }))
 	if !strings.Contains(got, `"failures": []`) {
 		t.Errorf("%s", got)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/plain"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -16,7 +17,15 @@ func resultSentence(r *harness.Result) string {
 	if r.Verdict.Malformed != "" {
 		return "the history could not be judged: " + r.Verdict.Malformed
 	}
-	return propertiesSentence(r.Verdict.Verdict, r.Verdict.Properties)
+	found := propertiesSentence(r.Verdict.Verdict, r.Verdict.Properties)
+	if !r.Interrupted {
+		return found
+	}
+	text := "interrupted after " + plain.Duration(r.Params.End) + " of " + plain.Duration(r.Scenario.Length())
+	if _, counts := (Part{}).failure(r); !counts {
+		return text + "; no property was violated until then"
+	}
+	return text + "; " + found
 }
 
 // propertiesSentence names the first property that gave the verdict.
@@ -49,11 +58,8 @@ func counted2(n int, one, many string) string {
 	return strconv.Itoa(n) + " " + many
 }
 
-const (
-	storeBrokenText = "Store contract broken: the store was made to forget or serve what its contract forbids. " +
-		"A violation accuses the store and not the lock."
-	interruptedText = "Interrupted: it was ended early, and the verdict is on what there was."
-)
+const storeBrokenText = "Store contract broken: the store was made to forget or serve what its contract forbids. " +
+	"A violation accuses the store and not the lock."
 
 // resultWarnings are what a reader must know beside the verdict.
 func resultWarnings(r *harness.Result) []string {
@@ -64,9 +70,6 @@ func resultWarnings(r *harness.Result) []string {
 	if beyond := r.Scenario.Plan.Uncovered(r.Scenario.MaxClockDriftPPM); len(beyond) > 0 {
 		all = append(all, "Beyond the promise: no lock promises anything under "+kindsText(beyond.Kinds())+
 			" as used here.")
-	}
-	if r.Interrupted {
-		all = append(all, interruptedText)
 	}
 	return all
 }
@@ -158,12 +161,12 @@ func faultsWord(kinds []fault.Kind) string {
 
 // shellWord quotes what a shell would not take as one word.
 func shellWord(s string) string {
-	plain := s != ""
+	simple := s != ""
 	for _, r := range s {
 		letter := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9'
-		plain = plain && (letter || strings.ContainsRune("-_./,:=+@%~", r))
+		simple = simple && (letter || strings.ContainsRune("-_./,:=+@%~", r))
 	}
-	if plain && s[0] != '~' {
+	if simple && s[0] != '~' {
 		return s
 	}
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"

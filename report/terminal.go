@@ -63,6 +63,9 @@ func (t *terminal) part(v *view) {
 	for _, warning := range v.warnings {
 		t.wrapped(indent, warning)
 	}
+	for _, note := range v.notes {
+		t.wrapped(indent, note)
+	}
 	t.properties(v.properties)
 	if v.coverage != nil {
 		t.heading("went through")
@@ -121,7 +124,11 @@ func (t *terminal) properties(properties []lin.Property) {
 		}
 		// Colours take no room, so the padding is counted without them.
 		padding := strings.Repeat(" ", max(0, status-len(p.Verdict.String())))
-		head := fmt.Sprintf("%s%-*s  %s%s  ", indent, name, p.Name, t.colored(p.Verdict, p.Verdict.String()), padding)
+		shown := p.Verdict
+		if p.Informational {
+			shown = lin.NotApplicable // whatever it says, it is no alarm
+		}
+		head := fmt.Sprintf("%s%-*s  %s%s  ", indent, name, p.Name, t.colored(shown, p.Verdict.String()), padding)
 		for line := range strings.SplitSeq(plain.Wrap(words, t.Width-left), "\n") {
 			t.line(head + line)
 			head = strings.Repeat(" ", left)
@@ -177,11 +184,14 @@ func (t *terminal) throughput(v *view) {
 		return
 	}
 	t.heading("throughput")
-	words := fmt.Sprintf("%s store operations in %s: %s/s", plain.Count(c.StoreOps), plain.Duration(c.Wall),
-		plain.Count(int64(perSecond(c.StoreOps, c.Wall)+0.5)))
+	took, per, on := "in "+plain.Duration(c.Wall), c.Wall, ""
+	if c.CoreTime > 0 {
+		took += " (" + plain.Duration(c.CoreTime) + " of processor time)"
+		per, on = c.CoreTime, " on one core"
+	}
+	words := fmt.Sprintf("%s store operations %s: %s/s", plain.Count(c.StoreOps), took, plain.Count(int64(perSecond(c.StoreOps, per)+0.5)))
 	if v.backend == "sim" {
-		words += fmt.Sprintf("; %s of true time, %s x real time", plain.Duration(c.Virtual),
-			plain.Count(int64(perSecond(int64(c.Virtual), c.Wall)/float64(time.Second)+0.5)))
+		words += fmt.Sprintf(" and %s x real time%s", plain.Count(int64(perSecond(int64(c.Virtual), per)/float64(time.Second)+0.5)), on)
 	}
 	t.wrapped(indent, words)
 	if v.traceHash != 0 {
@@ -190,21 +200,40 @@ func (t *terminal) throughput(v *view) {
 }
 
 func (t *terminal) failures(v *view) {
-	if len(v.failures) == 0 {
-		return
+	for _, part := range []struct {
+		verdict   lin.Status
+		one, many string
+		all       int
+	}{{lin.Violation, "failure", "failures", v.failed}, {lin.Unknown, "not decided", "not decided", v.undecided}} {
+		var shown []Failure
+		for _, f := range v.failures {
+			if f.Verdict == part.verdict {
+				shown = append(shown, f)
+			}
+		}
+		head := part.one
+		if part.all > len(shown) {
+			head = fmt.Sprintf("%s: the first %d of %s", part.many, len(shown), plain.Count(int64(part.all)))
+		} else if part.all > 1 {
+			head = part.many
+		}
+		if len(shown) > 0 {
+			t.heading(head)
+			t.listed(shown, v.recorded)
+		}
 	}
-	head := "failure"
-	if v.failed > len(v.failures) {
-		head = fmt.Sprintf("failures: the first %d of %s", len(v.failures), plain.Count(int64(v.failed)))
-	} else if v.failed > 1 {
-		head = "failures"
-	}
-	t.heading(head)
-	for i, f := range v.failures {
+}
+
+func (t *terminal) listed(failures []Failure, recorded bool) {
+	for i, f := range failures {
 		if i > 0 {
 			t.line("")
 		}
-		t.wrapped(indent, fmt.Sprintf("seed %d: %s", f.Seed, f.Property))
+		name := f.Property
+		if !recorded {
+			name = fmt.Sprintf("seed %d: %s", f.Seed, f.Property)
+		}
+		t.wrapped(indent, name)
 		t.wrapped(indent+indent, f.Message)
 		// On a line of its own and never broken: it is there to be pasted.
 		if f.Replay != "" {
