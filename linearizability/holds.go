@@ -111,6 +111,9 @@ type lockPart struct {
 	maybes []hold
 	named  []naming
 	tokens bool
+	// ordered: the tokens leave only one order, that of holds. Else holds are in the
+	// order of their answers.
+	ordered bool
 	// before holds the tokens that this part starts from.
 	before tokens
 
@@ -171,6 +174,7 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 			part.maybes = append(part.maybes, t.maybe(int32(at)))
 		}
 	}
+	part.ordered = all
 	if all {
 		byToken := func(a, b hold) int {
 			return cmp.Or(cmp.Compare(a.token, b.token), cmp.Compare(a.takeHi, b.takeHi))
@@ -187,5 +191,6 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 func (x *index) searchPartOf(part *lockPart, lock int32, p *Params) {
 	x.partOf(part, lock, p)
 	part.dropUnderWay(x, &x.locks[lock])
+	part.dropExplained()
 	part.dropUseless()
 }

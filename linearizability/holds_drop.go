@@ -51,6 +51,36 @@ func (part *lockPart) dropUnderWay(x *index, l *lockIndex) {
 	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(a.at, b.at) })
 }
 
+// dropExplained removes the answers that every order explains: some grant of the
+// client that they name had the lock by then in each, and cannot have ended before.
+func (part *lockPart) dropExplained() {
+	if len(part.named) == 0 {
+		return
+	}
+	taken := make([]int32, len(part.holds))
+	for i := range taken {
+		taken[i] = int32(i)
+	}
+	slices.SortFunc(taken, func(a, b int32) int { return cmp.Compare(part.holds[a].takeHi, part.holds[b].takeHi) })
+	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(a.hi, b.hi) })
+	lasts := map[int32]int64{} // for each client, how long its grants taken by hi surely last
+	k := 0
+	kept := part.named[:0]
+	for _, n := range part.named {
+		for ; k < len(taken) && part.holds[taken[k]].takeHi <= n.hi; k++ {
+			s := &part.holds[taken[k]]
+			if end, ok := lasts[s.client]; !ok || end < s.endLo {
+				lasts[s.client] = s.endLo
+			}
+		}
+		if end, ok := lasts[n.client]; !ok || end < n.lo {
+			kept = append(kept, n)
+		}
+	}
+	part.named = kept
+	slices.SortFunc(part.named, func(a, b naming) int { return cmp.Compare(a.at, b.at) })
+}
+
 // dropUseless removes the maybes that nobody can have seen. A maybe that took the
 // lock only makes the rest harder, unless some answer names its client; and it
 // need not have taken the lock after the last such answer.

@@ -6,22 +6,18 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"time"
-
-	"github.com/anishathalye/porcupine"
 )
 
 // linearizer is the memory of the checker of the lock's answers.
 type linearizer struct {
 	part lockPart
+	// searched is how often porcupine was asked since the checker was made, and
+	// ordered the most steps that an order took.
+	searched, ordered int
 
 	// The holds of each client, as ofClient[starts[c]:starts[c+1]].
 	starts, next, ofClient []int32
 }
-
-// maxSteps is how many operations porcupine is asked to order at once. Its memory
-// grows with the square.
-const maxSteps = 30_000
 
 // lockLinearizability asks of each lock whether one order of its answers is that
 // of a single lock.
@@ -30,14 +26,7 @@ func (c *Checker) lockLinearizability(ctx context.Context, p *Params) Property {
 	if why := p.nothingToAnswerFor(); why != "" {
 		return Property{Verdict: NotApplicable, Detail: why}
 	}
-	search := c.Search
-	if search == 0 {
-		search = DefaultSearch
-	}
-	deadline := time.Now().Add(search)
-	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
-		deadline = d
-	}
+	limit := newBudget(ctx)
 	answers, unknown := 0, Property{}
 	for lock := range x.locks {
 		x.partOf(&c.lin.part, int32(lock), p)
@@ -45,7 +34,7 @@ func (c *Checker) lockLinearizability(ctx context.Context, p *Params) Property {
 		if c.lin.witness(&c.lin.part).why == noFault {
 			continue
 		}
-		property := c.lin.decide(ctx, x, int32(lock), p, deadline)
+		property := c.lin.decide(x, int32(lock), p, limit)
 		switch property.Verdict {
 		case Violation:
 			return property
@@ -60,59 +49,26 @@ func (c *Checker) lockLinearizability(ctx context.Context, p *Params) Property {
 }
 
 // decide judges a lock for which the plain order did not work out.
-func (l *linearizer) decide(ctx context.Context, x *index, lock int32, p *Params, deadline time.Time) Property {
+func (l *linearizer) decide(x *index, lock int32, p *Params, limit *budget) Property {
 	x.searchPartOf(&l.part, lock, p)
 	unknown := Property{Verdict: OK}
-	for _, chunk := range l.part.split() {
-		f := l.witnessWithMaybes(chunk)
+	for _, piece := range l.part.split() {
+		f, steps := piece.order()
+		l.ordered = max(l.ordered, steps)
 		if f.why == noFault {
 			continue
 		}
-		result, c, why := Unknown, chosen{}, "the checker was stopped"
-		if ctx.Err() == nil {
-			result, c, why = x.search(chunk, lock, f, p, deadline)
-		}
+		l.searched++
+		result, c := x.search(piece, lock, f, p, limit)
 		switch result {
 		case Violation:
-			return x.violation(chunk, lock, f, c, p)
+			return x.violation(piece, lock, f, c, p)
 		case Unknown:
 			unknown = Property{Verdict: Unknown, Lock: x.locks[lock].name,
-				Detail: fmt.Sprintf("lock %s: no order was found, and none was ruled out: %s", x.locks[lock].name, why)}
+				Detail: fmt.Sprintf("lock %s: no order was found, and none was ruled out: %s", x.locks[lock].name, limit.why)}
 		}
 	}
 	return unknown
-}
-
-// search asks porcupine, first for what surrounds the fault and then for more and
-// more. A part without an order proves that the whole has none; that the whole has
-// one is proved by the whole alone.
-func (x *index) search(part *lockPart, lock int32, f fault, p *Params, deadline time.Time) (Status, chosen, string) {
-	for width := 4; ; width *= 4 {
-		lo, hi := f.at-width, f.at+width/2+1
-		whole := lo <= 0 && hi >= len(part.holds)
-		c := part.everything()
-		if !whole {
-			c = part.around(lo, hi, f)
-		}
-		steps := x.steps(part, lock, c, p)
-		left := time.Until(deadline)
-		switch {
-		case len(steps) > maxSteps:
-			return Unknown, c, fmt.Sprintf("%d operations in one piece are too many to search", len(steps))
-		case left <= 0:
-			return Unknown, c, "out of time"
-		}
-		model := lockModel(part, len(c.maybes) > 0)
-		switch porcupine.CheckOperationsTimeout(model, operations(steps), left) {
-		case porcupine.Illegal:
-			return Violation, c, ""
-		case porcupine.Unknown:
-			return Unknown, c, "out of time"
-		}
-		if whole {
-			return OK, c, ""
-		}
-	}
 }
 
 // split cuts a part where nothing is under way and the lock is surely free, so
@@ -147,7 +103,7 @@ func (part *lockPart) split() []*lockPart {
 	end := int64(-1)
 	for _, it := range items {
 		if it.from > end {
-			pieces = append(pieces, &lockPart{tokens: part.tokens})
+			pieces = append(pieces, &lockPart{tokens: part.tokens, ordered: part.ordered})
 		}
 		end = max(end, it.to)
 		last := pieces[len(pieces)-1]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 )
 
 // Status is what a checker found. The zero value is Unknown, so that a verdict
@@ -129,16 +128,9 @@ func (v *Verdict) Property(name string) (Property, bool) {
 	return Property{}, false
 }
 
-// DefaultSearch is how long a Checker searches before it gives up.
-const DefaultSearch = 10 * time.Second
-
 // Checker judges histories one after the other and keeps its memory in between.
 // It is for one goroutine at a time. Its zero value works.
 type Checker struct {
-	// Search bounds the time that porcupine may take for one history, after
-	// which lock-linearizability is Unknown. 0: DefaultSearch.
-	Search time.Duration
-
 	index index
 	lin   linearizer
 	ends  []int64

@@ -1,20 +1,17 @@
 package linearizability
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 )
 
-// visualized is how many grants a picture shows at most, and visualizeSearch how
-// long it may take: a picture of everything is a picture of nothing.
-const (
-	visualized      = 40
-	visualizeSearch = 5 * time.Second
-)
+// visualized is how many grants a picture shows at most: a picture of everything is
+// a picture of nothing.
+const visualized = 40
 
 // Visualize writes porcupine's own picture of one lock's answers, an HTML page
 // that needs nothing else. A longer history is cut down to what surrounds the
@@ -32,7 +29,7 @@ func Visualize(w io.Writer, p Params, h History, lock string) error {
 	}
 	l := &c.lin
 	x.searchPartOf(&l.part, at, &p)
-	f := l.witnessWithMaybes(&l.part)
+	f, _ := l.part.order()
 	lo := max(0, f.at-visualized/2)
 	chosen := l.part.around(lo, lo+visualized, f)
 	if len(l.part.holds) <= visualized {
@@ -44,7 +41,8 @@ func Visualize(w io.Writer, p Params, h History, lock string) error {
 	}
 	x.clampForever(steps)
 	model := lockModel(&l.part, len(chosen.maybes) > 0)
-	_, info := porcupine.CheckOperationsVerbose(model, operations(steps), visualizeSearch)
+	limited := newBudget(context.Background()).limited(model, len(steps))
+	_, info := porcupine.CheckOperationsVerbose(limited, operations(steps), 0)
 	if err := porcupine.Visualize(model, info, w); err != nil {
 		return fmt.Errorf("visualize lock %s: %w", lock, err)
 	}
