@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockproof/lockproof/harness/target"
@@ -20,6 +21,8 @@ import (
 //	uncontended  a lock that nobody ever held
 //	by-turns     a free lock that another client held last
 //	reacquire    a free lock that this client held last
+//	hand-off     so many clients pass one lock around: who released it while others
+//	             waited asks for it again only when one of them has it
 //	contended    so many clients for so many locks; each thinks, acquires, holds
 //	             and releases again (closed loop)
 //	open         the same, but a schedule says when an acquire is wanted, whatever
@@ -31,7 +34,17 @@ import (
 // instant at which the schedule wanted it: a store that stalls delays all who
 // wanted a lock meanwhile, and a loop that waits for its answer before it asks
 // again would not see that (coordinated omission). "hand-off" is from the call of
-// a release that somebody waits for to the return of the next grant of that lock.
+// a release that somebody waits for to the return of the next grant of that lock,
+// if that is to another client. A lock that its releaser takes again, past those
+// who wait, is no hand-off: it is "taken again". That happens in the cells
+// "contended" and "open", and the more often the shorter Think is; where clients
+// poll, the hand-offs that are left there are those that came at once. The cell
+// to read is "hand-off".
+//
+// A ratio to the raw compare-and-swap is given where both depend on the
+// processor. Where clients poll, or hold the lock while others wait for it to
+// be free, a time is one of timers, and such a ratio would hold on no other
+// machine.
 type AcquireConfig struct {
 	Contender Contender
 	// Rounds, each of which gives one sample of a ratio. Default 30.
@@ -46,7 +59,9 @@ type AcquireConfig struct {
 	Clients []int
 	Locks   []int
 	// Think and Hold are how long a client waits between release and acquire,
-	// and between acquire and release.
+	// and between acquire and release: each time from a half to one and a half of
+	// it. In the cell "hand-off" of a store that clients poll, a lock is held for
+	// up to a poll longer. 0: not at all.
 	Think, Hold time.Duration
 	// Rates are acquires wanted per second, by all clients together, at regular
 	// intervals: an open cell for each, with the most clients and locks.
@@ -180,16 +195,23 @@ func (r *acquireRun) measure(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, clients := range r.c.Clients {
+	// Few clients before many: one that is connected and has nothing to do is
+	// still told of every write by some stores.
+	for _, clients := range slices.Sorted(slices.Values(r.c.Clients)) {
+		if clients > 1 {
+			if err := step(func(ctx context.Context) (Cell, error) { return r.contended(ctx, turnsLoop, clients, 1, 0) }); err != nil {
+				return err
+			}
+		}
 		for _, locks := range r.c.Locks {
-			if err := step(func(ctx context.Context) (Cell, error) { return r.contended(ctx, clients, locks, 0) }); err != nil {
+			if err := step(func(ctx context.Context) (Cell, error) { return r.contended(ctx, closedLoop, clients, locks, 0) }); err != nil {
 				return err
 			}
 		}
 	}
 	for _, rate := range r.c.Rates {
 		clients, locks := largest(r.c.Clients), largest(r.c.Locks)
-		if err := step(func(ctx context.Context) (Cell, error) { return r.contended(ctx, clients, locks, rate) }); err != nil {
+		if err := step(func(ctx context.Context) (Cell, error) { return r.contended(ctx, openLoop, clients, locks, rate) }); err != nil {
 			return err
 		}
 	}
@@ -198,6 +220,11 @@ func (r *acquireRun) measure(ctx context.Context) error {
 
 func (r *acquireRun) length() time.Duration {
 	cells := 3 + len(r.c.Clients)*len(r.c.Locks) + len(r.c.Rates)
+	for _, clients := range r.c.Clients {
+		if clients > 1 {
+			cells++
+		}
+	}
 	return time.Duration(cells) * r.c.Duration
 }
 

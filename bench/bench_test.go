@@ -140,6 +140,39 @@ func slow(t *testing.T, s subjects.Settings, delay func(client int) time.Duratio
 	return bench.NewContender("memory", slowTarget{opened, delay}, subject, s)
 }
 
+// blindTarget is a memory store that tells nobody of changes.
+type blindTarget struct{ target.Target }
+
+func (b blindTarget) Connect(ctx context.Context, client int, via string) (*target.Connection, error) {
+	c, err := b.Target.Connect(ctx, client, via)
+	if err == nil {
+		c.Store = blindStore{c.Store.(subjects.RawStore)}
+	}
+	return c, err
+}
+
+type blindStore struct{ subjects.RawStore }
+
+func (blindStore) Capabilities() lock.Capabilities { return lock.Capabilities{} }
+
+// polling opens the reference lock on a memory store that must be polled.
+func polling(t *testing.T, s subjects.Settings) bench.Contender {
+	t.Helper()
+	kind, err := target.Find("memory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := kind.Open(t.Context(), target.Options{Container: "polling"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := subjects.Find(subjects.ReferenceName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bench.NewContender("memory", blindTarget{opened}, subject, s)
+}
+
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"schema":"lockproof.bench/v1","kind":"acquire","date":"2026-01-01T00:00:00Z","machine":{"os":"linux","arch":"amd64","cores":2,"go":"go1.26"},"cells":[{"name":"nats/reacquire","metrics":[{"name":"acquire/CAS","unit":"x","value":1.1}]}]}`))
 	f.Add([]byte(`{"schema":"lockproof.bench/v2"}`))

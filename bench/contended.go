@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,51 +18,24 @@ import (
 
 var noOptions = subjects.Options{}
 
-// lockBoard sees the hand-offs of one lock.
-type lockBoard struct {
-	mu         sync.Mutex
-	waiting    int
-	releasedAt time.Time // zero: not released, or nobody waited
-}
+// loop is how the clients of a contest go on.
+type loop string
 
-func (b *lockBoard) enter() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting++
-}
-
-func (b *lockBoard) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting--
-}
-
-// granted returns how long after a release that somebody waited for it was; ok
-// is false if there was none.
-func (b *lockBoard) granted(at time.Time) (handOff time.Duration, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting--
-	if b.releasedAt.IsZero() {
-		return 0, false
-	}
-	handOff = at.Sub(b.releasedAt)
-	b.releasedAt = time.Time{}
-	return handOff, true
-}
-
-func (b *lockBoard) releasing(at time.Time) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.waiting > 0 {
-		b.releasedAt = at
-	}
-}
+// The loops.
+const (
+	closedLoop loop = "closed" // a client thinks, acquires, holds and releases
+	openLoop   loop = "open"   // a schedule says when an acquire is due
+	// turnsLoop: as closedLoop, but who released a lock that others wait for comes
+	// back only when one of them has it.
+	turnsLoop loop = "turns"
+)
 
 // contest is one cell with contention.
 type contest struct {
 	c     AcquireConfig
-	rate  float64 // acquires a second; 0: closed loop
+	loop  loop
+	rate  float64 // acquires a second, of an open loop
+	poll  time.Duration
 	seats []*Seat
 	swap  target.Swap // the first client's; nil: there is none
 	names []string
@@ -73,7 +47,8 @@ type contest struct {
 	round  samples
 	grants []float64 // by client, within the rounds' time
 	counts Counts
-	count  int64 // grants, also those after the time
+	asked  Counts // of all clients in the rounds, also to release and to renew
+	count  int64  // grants, also those after the time
 
 	swaps                        histogram
 	swapped                      []time.Duration // before a round and after it
@@ -86,9 +61,15 @@ type contest struct {
 }
 
 // samples are the times of a round, or of all.
-type samples struct{ acquires, handOffs histogram }
+type samples struct{ acquires, handOffs, retakes histogram }
 
-func newSamples() samples { return samples{newHistogram(), newHistogram()} }
+func newSamples() samples { return samples{newHistogram(), newHistogram(), newHistogram()} }
+
+func (s samples) merge(other samples) {
+	s.acquires.Merge(other.acquires.Histogram)
+	s.handOffs.Merge(other.handOffs.Histogram)
+	s.retakes.Merge(other.retakes.Histogram)
+}
 
 // A cell with contention has at most contestRounds rounds, enough for an interval,
 // and each is long enough for the contention to settle: with many clients they
@@ -98,13 +79,21 @@ const (
 	settlingClient = 20 * time.Millisecond
 )
 
-// rounds is how many fit into the time of the cell.
+// rounds is how many fit into the time of the cell. Where clients poll there is
+// one: the end of a round would cut off the hand-offs that take long.
 func (t *contest) rounds() time.Duration {
+	if t.loop == turnsLoop && t.poll > 0 {
+		return 1
+	}
 	return min(max(t.c.Duration/(time.Duration(len(t.seats))*settlingClient), 1), contestRounds)
 }
 
-func (r *acquireRun) contended(ctx context.Context, clients, locks int, rate float64) (Cell, error) {
-	t := &contest{c: r.c, rate: rate, grants: make([]float64, clients), all: newSamples(), late: newHistogram(), swaps: newHistogram()}
+// sideBySide is how many locks are handed around at a time where clients poll:
+// a hand-off then is mostly sleep, and one lock would give few of them.
+const sideBySide = 10
+
+func (r *acquireRun) contended(ctx context.Context, kind loop, clients, locks int, rate float64) (Cell, error) {
+	t := &contest{c: r.c, loop: kind, rate: rate, grants: make([]float64, clients), all: newSamples(), late: newHistogram(), swaps: newHistogram()}
 	for i := range clients {
 		s, swap, err := r.seat(ctx, i)
 		if err != nil {
@@ -112,8 +101,11 @@ func (r *acquireRun) contended(ctx context.Context, clients, locks int, rate flo
 		}
 		t.seats = append(t.seats, s)
 		if i == 0 {
-			t.swap = swap
+			t.swap, t.poll = swap, s.Poll
 		}
+	}
+	if kind == turnsLoop && t.poll > 0 {
+		locks = sideBySide
 	}
 	prefix := r.key("contended")
 	for i := range locks {
@@ -186,10 +178,11 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 	defer cancel()
 	acquiring, stop := context.WithDeadlineCause(limited, until.Add(max(length, time.Second)), errRoundOver)
 	defer stop()
+	before := t.requests()
 	var all sync.WaitGroup
-	for i := range t.seats {
+	for _, p := range t.players() {
 		all.Go(func() {
-			if err := t.client(limited, acquiring, i, begun, until); err != nil {
+			if err := t.client(limited, acquiring, p, begun, until); err != nil {
 				t.mu.Lock()
 				if t.failure == nil && limited.Err() == nil {
 					t.failure = err
@@ -200,13 +193,13 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 		})
 	}
 	all.Wait()
+	t.asked = t.asked.plus(t.requests().minus(before))
 	if limited.Err() != nil { // cut short
 		until = begun.Add(min(time.Since(begun), length))
 	}
 	t.lasted += until.Sub(begun)
-	t.all.acquires.Merge(t.round.acquires.Histogram)
-	t.all.handOffs.Merge(t.round.handOffs.Histogram)
-	if t.rate > 0 {
+	t.all.merge(t.round)
+	if t.loop == openLoop {
 		t.strike(begun, until)
 	}
 	if t.failure != nil {
@@ -219,15 +212,71 @@ func (t *contest) compete(ctx context.Context, length time.Duration) error {
 // clients the last one would be granted minutes later.
 var errRoundOver = errors.New("the round is over")
 
+// player is a client that competes for some of the locks.
+type player struct {
+	seat   int
+	locks  []int
+	random *rand.Rand
+}
+
+// players are a client each. Where locks are handed around side by side they are
+// one for each client and lock.
+func (t *contest) players() []*player {
+	var all []*player
+	every := make([]int, len(t.names))
+	for i := range every {
+		every[i] = i
+	}
+	groups := [][]int{every}
+	if t.loop == turnsLoop {
+		groups = slices.Collect(slices.Chunk(every, 1))
+	}
+	for seat := range t.seats {
+		for i, locks := range groups {
+			all = append(all, &player{seat, locks, rand.New(rand.NewPCG(uint64(seat), uint64(i)<<32|rand.Uint64()>>32))})
+		}
+	}
+	return all
+}
+
+// about draws from half of d to one and a half of it.
+func (p *player) about(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return d/2 + time.Duration(p.random.Int64N(int64(d)+1))
+}
+
+// hold draws how long a lock is held. Where clients poll that is spread over
+// the time between two looks, or every release would come at the same moment
+// of a waiting client's sleep.
+func (t *contest) hold(p *player) time.Duration {
+	d := p.about(t.c.Hold)
+	if t.loop == turnsLoop && t.poll > 0 {
+		d += time.Duration(p.random.Int64N(int64(t.poll)))
+	}
+	return d
+}
+
+// requests are those of all clients so far.
+func (t *contest) requests() Counts {
+	var sum Counts
+	for _, s := range t.seats {
+		if s.Counts != nil {
+			sum = sum.plus(s.Counts())
+		}
+	}
+	return sum
+}
+
 // client is one of those that compete; acquiring ends some time after the round.
-func (t *contest) client(ctx, acquiring context.Context, i int, begun, until time.Time) error {
-	random := rand.New(rand.NewPCG(uint64(i), uint64(begun.UnixNano())))
+func (t *contest) client(ctx, acquiring context.Context, p *player, begun, until time.Time) error {
 	for time.Now().Before(until) {
-		wanted, ok, err := t.due(ctx, begun, until)
+		wanted, ok, err := t.due(ctx, p, begun, until)
 		if err != nil || !ok {
 			return err
 		}
-		err = t.once(ctx, acquiring, i, random.IntN(len(t.names)), wanted, until)
+		err = t.once(ctx, acquiring, p, wanted, until)
 		if errors.Is(err, errRoundOver) {
 			return nil
 		}
@@ -240,9 +289,9 @@ func (t *contest) client(ctx, acquiring context.Context, i int, begun, until tim
 
 // due waits for the next acquire: after thinking in a closed loop, by the
 // schedule in an open one. ok is false if there is none in this round.
-func (t *contest) due(ctx context.Context, begun, until time.Time) (wanted time.Time, ok bool, err error) {
-	if t.rate == 0 {
-		err := pause(ctx, t.c.Think)
+func (t *contest) due(ctx context.Context, p *player, begun, until time.Time) (wanted time.Time, ok bool, err error) {
+	if t.loop != openLoop {
+		err := pause(ctx, p.about(t.c.Think))
 		now := time.Now()
 		return now, now.Before(until), err
 	}
@@ -265,8 +314,9 @@ func (t *contest) due(ctx context.Context, begun, until time.Time) (wanted time.
 
 // once acquires, holds and releases. An acquire that is cut short counts with the
 // time that it had waited.
-func (t *contest) once(ctx, acquiring context.Context, i, lock int, wanted, until time.Time) error {
-	s, board := t.seats[i], t.locks[lock]
+func (t *contest) once(ctx, acquiring context.Context, p *player, wanted, until time.Time) error {
+	lock := p.locks[p.random.IntN(len(p.locks))]
+	s, board := t.seats[p.seat], t.locks[lock]
 	var before Counts
 	if s.Counts != nil {
 		before = s.Counts()
@@ -285,22 +335,14 @@ func (t *contest) once(ctx, acquiring context.Context, i, lock int, wanted, unti
 		return fmt.Errorf("acquire %s: %w", t.names[lock], err)
 	}
 	now := time.Now()
-	handOff, handed := board.granted(now)
-	t.mu.Lock()
-	t.round.acquires.add(now.Sub(wanted))
-	if handed {
-		t.round.handOffs.add(handOff)
-	}
-	if now.Before(until) {
-		t.grants[i]++
-	}
+	how, after := board.granted(p.seat, now)
+	used := Counts{}
 	if s.Counts != nil {
-		t.counts = t.counts.plus(s.Counts().minus(before))
+		used = s.Counts().minus(before)
 	}
-	t.count++
-	t.mu.Unlock()
-	held := pause(ctx, t.c.Hold)
-	board.releasing(time.Now())
+	t.note(p, how, after, now.Sub(wanted), used, now.Before(until))
+	held := pause(ctx, t.hold(p))
+	next := board.releasing(p.seat, time.Now())
 	confirmed, err := release(ctx, l)
 	if err != nil {
 		return err
@@ -310,7 +352,31 @@ func (t *contest) once(ctx, acquiring context.Context, i, lock int, wanted, unti
 		t.unreleased++
 		t.mu.Unlock()
 	}
+	if t.loop == turnsLoop && next != nil {
+		select {
+		case <-next:
+		case <-acquiring.Done(): // those who waited have gone
+		}
+	}
 	return held
+}
+
+// note counts a grant.
+func (t *contest) note(p *player, how succession, after, took time.Duration, used Counts, inTime bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.round.acquires.add(took)
+	switch how {
+	case handedOff:
+		t.round.handOffs.add(after)
+	case takenAgain:
+		t.round.retakes.add(after)
+	}
+	if inTime {
+		t.grants[p.seat]++
+	}
+	t.counts = t.counts.plus(used)
+	t.count++
 }
 
 // strike adds what a round of an open loop left undone: acquires that were

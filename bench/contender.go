@@ -63,6 +63,9 @@ type Seat struct {
 	// Floor is target.Connection's: a raw conditional update on the very
 	// connection that the lock uses. Nil if there is none.
 	Floor func(ctx context.Context, key string) (target.Swap, error)
+	// Poll is the longest time between two looks of a client that waits; 0 where
+	// it is told of a release.
+	Poll time.Duration
 	// Counts tells how often the store was called so far. Nil if that cannot be
 	// seen.
 	Counts func() Counts
@@ -202,6 +205,9 @@ func takeSeat(ctx context.Context, t target.Target, subject subjects.Subject, s 
 		Monotonic: lock.SystemRuntime{}.Now, Wall: wallClock, Settings: s, Observe: unobserved{},
 	}
 	seat := &Seat{Now: lock.SystemRuntime{}.Now, Floor: connection.Floor, Counts: watched.counts, Close: connection.Close}
+	if subject.Raw || !lock.CapabilitiesOf(raw).Watch {
+		seat.Poll = s.PollEvery
+	}
 	if p.mortal() {
 		makeMortal(seat, &env, watched, p, connection.Close)
 	}

@@ -213,7 +213,10 @@ func (c *Cell) addShares(d Distribution, all []time.Duration, ttl time.Duration)
 		name    string
 		samples []float64
 	}{{0.5, "/ttl", samples}, {0.99, " p99/ttl", nil}} {
-		q, _ := d.Quantile(m.share)
+		q, ok := d.Quantile(m.share)
+		if !ok {
+			continue
+		}
 		c.Metrics = append(c.Metrics, Metric{
 			Name: d.Name + m.name, Unit: "x", Value: float64(q.Value) / float64(ttl),
 			Low: float64(q.Low) / float64(ttl), High: float64(q.High) / float64(ttl), Better: LowerIsBetter, Samples: m.samples,

@@ -89,7 +89,7 @@ const lateShare = 0.02
 func (w *machineWatch) describe(c *Cell, ttl time.Duration) {
 	if late, ok := distribution("wake-up", w.late); ok {
 		c.addDistribution(late, ok)
-		if q, _ := late.Quantile(0.99); float64(q.Value) > lateShare*float64(ttl) {
+		if q, ok := late.Quantile(0.99); ok && float64(q.Value) > lateShare*float64(ttl) {
 			c.Notes = append(c.Notes, fmt.Sprintf("the machine was busy: one of a hundred timers was more than %s late; fewer parallel trials or a longer ttl would tell more",
 				time.Duration(q.Value).Round(time.Millisecond)))
 		}

@@ -79,8 +79,10 @@ func TestMedianAndItsInterval(t *testing.T) {
 	if low, high := MedianInterval(xs); low != 2 || high != 9 {
 		t.Errorf("interval %g to %g", low, high)
 	}
-	if low, high := MedianInterval(xs[:5]); low != 0 || high != 0 {
-		t.Errorf("5 samples gave an interval of %g to %g", low, high)
+	for n := range 9 {
+		if low, high := MedianInterval(xs[:n]); low != 0 || high != 0 {
+			t.Errorf("%d samples gave an interval of %g to %g", n, low, high)
+		}
 	}
 	if xs[0] != 9 {
 		t.Error("the samples were sorted in place")
@@ -129,7 +131,30 @@ func TestNothingHasNoDistribution(t *testing.T) {
 		t.Error("of an empty histogram")
 	}
 	one, _ := distribution("x", []time.Duration{7})
-	if q, _ := one.Quantile(0.99); q.Value != 7 || q.Low != 0 || q.High != 0 || len(one.Curve) != 1 {
+	if len(one.Quantiles) != 0 || one.Min != 7 || len(one.Curve) != 1 {
 		t.Errorf("one sample gave %+v", one)
+	}
+}
+
+func TestAQuantileWithoutItsSamplesIsWithheld(t *testing.T) {
+	for n, want := range map[int][]float64{
+		5: nil, 6: {0.5}, 35: {0.5, 0.75}, 36: {0.5, 0.75, 0.9}, 367: {0.5, 0.75, 0.9, 0.95}, 368: {0.5, 0.75, 0.9, 0.95, 0.99},
+		3687: {0.5, 0.75, 0.9, 0.95, 0.99}, 3688: {0.5, 0.75, 0.9, 0.95, 0.99, 0.999},
+	} {
+		samples := make([]time.Duration, n)
+		for i := range samples {
+			samples[i] = time.Duration(i + 1)
+		}
+		d, _ := distribution("x", samples)
+		var got []float64
+		for _, q := range d.Quantiles {
+			got = append(got, q.Share)
+			if q.Low == d.Min && q.High == d.Max {
+				t.Errorf("%d samples: the interval of p%g is all of them", n, 100*q.Share)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%d samples give the quantiles %v, want %v", n, got, want)
+		}
 	}
 }

@@ -44,8 +44,8 @@ func acquireCommand() *cobra.Command {
 	fl.IntVar(&f.rounds, "rounds", 30, "rounds of a cell without contention, each a sample of the ratio")
 	fl.IntVar(&f.samples, "samples", 100, "at most so many acquires in such a round")
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "length of a cell")
-	fl.DurationVar(&f.think, "think", 0, "wait between a release and the next acquire")
-	fl.DurationVar(&f.hold, "hold", 0, "how long a lock is held")
+	fl.DurationVar(&f.think, "think", 10*time.Millisecond, "wait between a release and the next acquire")
+	fl.DurationVar(&f.hold, "hold", 10*time.Millisecond, "how long a lock is held; like --think from half to one and a half of it")
 	f.output.register(fl)
 	return cmd
 }

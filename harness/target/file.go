@@ -17,8 +17,9 @@ var fileKind = Kind{
 
 // fileTarget is a directory. There is no server to stop and no network to cut.
 type fileTarget struct {
-	dir  string
-	temp *servers.TempDir // what it lies in
+	dir   string
+	floor string           // another directory, which nobody watches
+	temp  *servers.TempDir // what they lie in
 }
 
 func openFile(_ context.Context, o Options) (Target, error) {
@@ -29,11 +30,13 @@ func openFile(_ context.Context, o Options) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(temp.Path(), "locks")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, errors.Join(fmt.Errorf("a directory for locks: %w", err), temp.Remove())
+	f := fileTarget{filepath.Join(temp.Path(), "locks"), filepath.Join(temp.Path(), "floor"), temp}
+	for _, dir := range []string{f.dir, f.floor} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return nil, errors.Join(fmt.Errorf("a directory for locks: %w", err), temp.Remove())
+		}
 	}
-	return fileTarget{dir, temp}, nil
+	return f, nil
 }
 
 func (f fileTarget) Describe() string   { return "files in a temporary directory" }
@@ -48,5 +51,13 @@ func (f fileTarget) Connect(context.Context, int, string) (*Connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connection{Store: store, Floor: storeFloor(store), Close: func() { _ = store.Close() }}, nil
+	beside, err := file.Open(f.floor, file.Config{AllowVolatile: true})
+	if err != nil {
+		_ = store.Close()
+		return nil, err
+	}
+	return &Connection{Store: store, Floor: storeFloor(beside), Close: func() {
+		_ = store.Close()
+		_ = beside.Close()
+	}}, nil
 }

@@ -66,21 +66,28 @@ func openKubernetes(ctx context.Context, o Options, open openLayout) (Target, er
 	return k, nil
 }
 
-// prepare makes the namespace, and in it an object to carry annotations.
+// prepare makes the namespaces of the locks and of the floors, and in the former
+// an object to carry annotations.
 func (k *kubernetesTarget) prepare(ctx context.Context) error {
 	api, err := client.NewForConfig(k.server.RESTConfig(""))
 	if err != nil {
 		return err
 	}
-	namespace := &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: k.o.Container}}
-	if _, err := api.CoreV1().Namespaces().Create(ctx, namespace, meta.CreateOptions{}); err != nil {
-		return fmt.Errorf("create namespace %s: %w", k.o.Container, err)
+	for _, name := range k.namespaces() {
+		namespace := &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: name}}
+		if _, err := api.CoreV1().Namespaces().Create(ctx, namespace, meta.CreateOptions{}); err != nil {
+			return fmt.Errorf("create namespace %s: %w", name, err)
+		}
 	}
 	object := &core.ConfigMap{ObjectMeta: meta.ObjectMeta{Name: guardedObject}}
 	if _, err := api.CoreV1().ConfigMaps(k.o.Container).Create(ctx, object, meta.CreateOptions{}); err != nil {
 		return fmt.Errorf("create config map %s in %s: %w", guardedObject, k.o.Container, err)
 	}
 	return nil
+}
+
+func (k *kubernetesTarget) namespaces() []string {
+	return []string{k.o.Container, k.o.floorContainer()}
 }
 
 func (k *kubernetesTarget) Describe() string   { return k.server.Describe() }
@@ -95,7 +102,7 @@ func (k *kubernetesTarget) Connect(ctx context.Context, _ int, via string) (*Con
 		return nil, err
 	}
 	floor := func(ctx context.Context, key string) (Swap, error) {
-		return kubernetesFloor(ctx, config, k.o.Container, key)
+		return kubernetesFloor(ctx, config, k.o.floorContainer(), key)
 	}
 	return &Connection{Store: store, Floor: floor, Close: store.Close}, nil
 }
@@ -136,8 +143,11 @@ func (k *kubernetesTarget) Close() error {
 	if !k.server.Local() {
 		err = cleanup(func(ctx context.Context) error {
 			api, err := client.NewForConfig(k.server.RESTConfig(""))
-			if err == nil {
-				err = api.CoreV1().Namespaces().Delete(ctx, k.o.Container, meta.DeleteOptions{})
+			if err != nil {
+				return err
+			}
+			for _, name := range k.namespaces() {
+				err = errors.Join(err, api.CoreV1().Namespaces().Delete(ctx, name, meta.DeleteOptions{}))
 			}
 			return err
 		})

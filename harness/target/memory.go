@@ -12,13 +12,13 @@ var memoryKind = Kind{Name: "memory", Summary: "a store in this process, in real
 
 // memoryTarget has no network, so no network faults but those of the store
 // wrapper.
-type memoryTarget struct{ store *memory.Store }
+type memoryTarget struct{ store, floor *memory.Store }
 
 func openMemory(_ context.Context, o Options) (Target, error) {
 	if err := o.noExpiry("memory"); err != nil {
 		return nil, err
 	}
-	return memoryTarget{memory.New()}, nil
+	return memoryTarget{memory.New(), memory.New()}, nil
 }
 
 func (m memoryTarget) Describe() string   { return "in-process memory store" }
@@ -27,7 +27,7 @@ func (m memoryTarget) Faults() Faults     { return Faults{} }
 func (m memoryTarget) Close() error       { return nil }
 
 func (m memoryTarget) Connect(context.Context, int, string) (*Connection, error) {
-	return &Connection{Store: m.store, Floor: storeFloor(m.store), Close: func() {}}, nil
+	return &Connection{Store: m.store, Floor: storeFloor(m.floor), Close: func() {}}, nil
 }
 
 // storeFloor is for a store without a client library of somebody else's: its

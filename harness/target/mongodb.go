@@ -64,7 +64,8 @@ func (m *mongodbTarget) Connect(ctx context.Context, _ int, via string) (*Connec
 		hangUp()
 		return nil, err
 	}
-	floor := func(ctx context.Context, key string) (Swap, error) { return mongodbFloor(ctx, collection, key) }
+	beside := client.Database(mongoDatabase).Collection(m.o.floorContainer())
+	floor := func(ctx context.Context, key string) (Swap, error) { return mongodbFloor(ctx, beside, key) }
 	return &Connection{Store: store, Floor: floor, Close: func() {
 		store.Close()
 		hangUp()
@@ -115,8 +116,10 @@ func (m *mongodbTarget) drop(ctx context.Context) error {
 		return err
 	}
 	defer hangUp()
-	if err := client.Database(mongoDatabase).Collection(m.o.Container).Drop(ctx); err != nil {
-		return fmt.Errorf("drop collection %s.%s: %w", mongoDatabase, m.o.Container, err)
+	for _, name := range []string{m.o.Container, m.o.floorContainer()} { // to drop what is not there is no error
+		if err := client.Database(mongoDatabase).Collection(name).Drop(ctx); err != nil {
+			return fmt.Errorf("drop collection %s.%s: %w", mongoDatabase, name, err)
+		}
 	}
 	return nil
 }

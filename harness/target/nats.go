@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	natsgo "github.com/nats-io/nats.go"
@@ -80,14 +81,18 @@ func (t *natsTarget) Close() error {
 // natsBucket is the bucket of a target and how clients reach it, on one server
 // or several.
 type natsBucket struct {
-	o       Options
-	admin   *natsgo.Conn
-	version string
+	o        Options
+	admin    *natsgo.Conn
+	version  string
+	replicas int
+
+	floor    sync.Mutex
+	hasFloor bool // the bucket of the floors was made
 }
 
 // prepare makes the bucket.
 func (b *natsBucket) prepare(ctx context.Context, url string, o Options, replicas int) error {
-	b.o = o
+	b.o, b.replicas = o, replicas
 	conn, err := natsgo.Connect(url, natsgo.Name("lockproof"), natsgo.MaxReconnects(-1))
 	if err != nil {
 		return fmt.Errorf("nats at %s: %w", url, err)
@@ -127,11 +132,28 @@ func (b *natsBucket) connect(ctx context.Context, client int, url string) (*Conn
 		conn.Close()
 		return nil, err
 	}
-	floor := func(ctx context.Context, key string) (Swap, error) { return natsFloor(ctx, js, b.o.Container, key) }
+	floor := func(ctx context.Context, key string) (Swap, error) {
+		if err := b.makeFloor(ctx, js); err != nil {
+			return nil, err
+		}
+		return natsFloor(ctx, js, b.o.floorContainer(), key)
+	}
 	return &Connection{Store: store, Floor: floor, Close: func() {
 		conn.Close()
 		store.Close()
 	}}, nil
+}
+
+// makeFloor makes a bucket like that of the locks, the first time.
+func (b *natsBucket) makeFloor(ctx context.Context, js jetstream.JetStream) error {
+	b.floor.Lock()
+	defer b.floor.Unlock()
+	if b.hasFloor {
+		return nil
+	}
+	err := nats.CreateBucket(ctx, js, nats.BucketConfig{Bucket: b.o.floorContainer(), Replicas: b.replicas})
+	b.hasFloor = err == nil
+	return err
 }
 
 // natsFloor is an update of the library's key-value interface.
@@ -164,8 +186,14 @@ func (b *natsBucket) hangUp(drop bool) error {
 		if err != nil {
 			return err
 		}
-		if err := js.DeleteKeyValue(ctx, b.o.Container); err != nil {
-			return fmt.Errorf("delete bucket %s: %w", b.o.Container, err)
+		buckets := []string{b.o.Container}
+		if b.hasFloor {
+			buckets = append(buckets, b.o.floorContainer())
+		}
+		for _, bucket := range buckets {
+			if err := js.DeleteKeyValue(ctx, bucket); err != nil {
+				return fmt.Errorf("delete bucket %s: %w", bucket, err)
+			}
 		}
 		return nil
 	})

@@ -75,11 +75,16 @@ type Connection struct {
 	Store lock.Store
 	// Floor prepares a record at key, which must be new, and returns one
 	// conditional update of it by the store's own client library on this very
-	// connection: no lock on this store can be faster.
+	// connection: no lock on this store can be faster. On a store that tells its
+	// clients of changes the record lies beside the container of the locks, where
+	// nobody watches: who waits for a lock does not slow the floor.
 	Floor func(ctx context.Context, key string) (Swap, error)
 	// Close hangs up. What is under way ends with an error.
 	Close func()
 }
+
+// floorContainer is where the floors of a container lie that clients can watch.
+func (o Options) floorContainer() string { return o.Container + "-floor" }
 
 // Swap writes value on the condition that nobody else wrote since the last one.
 type Swap func(ctx context.Context, value []byte) error

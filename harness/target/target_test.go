@@ -123,6 +123,30 @@ func TestTheFloorIsAConditionalWrite(t *testing.T) {
 	}
 }
 
+// What waits for a lock watches the place that the locks are in. A floor there
+// would be told to all who wait, and rise with their number.
+func TestTheFloorLiesWhereNobodyWatches(t *testing.T) {
+	for _, name := range []string{"memory", "file", "nats", "nats-cluster"} {
+		t.Run(name, func(t *testing.T) {
+			k, err := target.Find(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := open(t, k).Connect(t.Context(), 0, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(c.Close)
+			if _, err := c.Floor(t.Context(), "floor"); err != nil {
+				t.Fatal(err)
+			}
+			if r, err := c.Store.Get(t.Context(), "floor"); !errors.Is(err, lock.ErrNotFound) {
+				t.Errorf("the floor's record lies among the locks: %v, %v", r, err)
+			}
+		})
+	}
+}
+
 func TestTargetsRefuse(t *testing.T) {
 	if _, err := target.Find("mysql"); err == nil {
 		t.Error("an unknown kind was found")
