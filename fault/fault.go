@@ -16,6 +16,12 @@ const (
 	// ClockJump steps the target's wall clock by Amount nanoseconds, for good.
 	// Its Duration is 0.
 	ClockJump Kind = "clock-jump"
+	// ClockStop makes all of the target's clocks stand still, and go on from
+	// where they stood. No lock can measure a lease with such a clock.
+	ClockStop Kind = "clock-stop"
+	// ClockBack steps all of the target's clocks back by Amount nanoseconds, the
+	// monotonic ones too. Its Duration is 0.
+	ClockBack Kind = "clock-back"
 
 	// Latency adds Amount nanoseconds each way between target and store.
 	Latency Kind = "latency"
@@ -58,6 +64,9 @@ const (
 	// Throttle makes the store refuse a request, unapplied, with a probability
 	// of Amount per mille.
 	Throttle Kind = "throttle"
+	// Refuse makes the store refuse a request for good, unapplied, with a
+	// probability of Amount per mille: its permission was taken away.
+	Refuse Kind = "refuse"
 
 	// StaleRead lets reads be answered with a state up to Amount nanoseconds
 	// old. It breaks the store's contract for Get.
@@ -66,6 +75,30 @@ const (
 	// acknowledged in the last Amount nanoseconds. It breaks the store's
 	// contract. Its Duration is 0.
 	LostWrite Kind = "lost-write"
+	// ForeignRecord puts something that is no lock's record under a key, and
+	// puts back what had been there when it ends, if nobody has meanwhile.
+	ForeignRecord Kind = "foreign-record"
+	// RemoveRecord removes a record. Its Duration is 0.
+	RemoveRecord Kind = "remove-record"
+	// RestoreRecord writes a record back as it was Amount nanoseconds ago, as
+	// an operator does who restores a backup. Its Duration is 0.
+	RestoreRecord Kind = "restore-record"
+
+	// The aimed kinds strike once, at a moment of one request rather than of
+	// time: see [Aim]. AimedPause makes the target's process stand still while
+	// its clocks run.
+	AimedPause Kind = "aimed-pause"
+	// AimedCrash kills the target's process; it restarts after Duration.
+	AimedCrash Kind = "aimed-crash"
+	// AimedPartition cuts both ways between target and store.
+	AimedPartition Kind = "aimed-partition"
+	// AimedDelay keeps the one message back for Duration: the request if it
+	// strikes when that is sent, the reply if it strikes when it is applied.
+	AimedDelay Kind = "aimed-delay"
+	// AimedLoseRequest loses the one request.
+	AimedLoseRequest Kind = "aimed-lose-request"
+	// AimedLoseReply loses the reply of the one request, which was applied.
+	AimedLoseReply Kind = "aimed-lose-reply"
 )
 
 // Store is the Target of a fault of the store itself. Every other fault's
@@ -80,6 +113,7 @@ type Fault struct {
 	Start    time.Duration
 	Duration time.Duration
 	Amount   int64
+	Aim      Aim
 }
 
 // End returns the instant at which the fault has ended, in true time since the

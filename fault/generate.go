@@ -22,6 +22,12 @@ type GenerateConfig struct {
 	Until time.Duration
 	// TTL is the length of the leases, to which times are scaled.
 	TTL time.Duration
+	// RequestTimeout is how long a client waits for an answer, to which latencies
+	// are scaled. 0: a sixth of the TTL.
+	RequestTimeout time.Duration
+	// WholeLinks says that the world cannot tell reads from writes: every fault
+	// then concerns all requests.
+	WholeLinks bool
 	// MaxClockDriftPPM is what the lock allows for, in parts per million: clock
 	// rates are drawn from both sides of true time up to it.
 	MaxClockDriftPPM int64
@@ -41,6 +47,9 @@ func (g GenerateConfig) Validate() error {
 	}
 	if g.TTL <= 0 || int64(g.TTL) > maxShift {
 		return fmt.Errorf("TTL is %s and must be more than 0 and at most %s", g.TTL, time.Duration(maxShift))
+	}
+	if g.RequestTimeout < 0 || int64(g.RequestTimeout) > maxShift {
+		return fmt.Errorf("RequestTimeout is %s and must be from 0 to %s", g.RequestTimeout, time.Duration(maxShift))
 	}
 	if g.MaxClockDriftPPM < 0 || g.MaxClockDriftPPM >= million {
 		return fmt.Errorf("MaxClockDriftPPM is %d and must be from 0 to %d", g.MaxClockDriftPPM, million-1)
@@ -71,10 +80,12 @@ func (g GenerateConfig) usable(info Info) bool {
 }
 
 // The streams of choices. What shapes the plan as a whole has a stream of its
-// own, and so has each kind: "fault/latency" and so on.
+// own, and so has each kind: "fault/latency" and so on. Which requests a fault of
+// a kind concerns has another one: "fault/latency/ops".
 const (
 	planStream   = "fault"
 	streamPrefix = "fault/"
+	streamOps    = "/ops"
 )
 
 // Generate draws a plan from the chooser. The plan is valid (for g.Clients and
@@ -88,7 +99,9 @@ const (
 //
 // Numbers are scaled to the TTL and prefer the places where locks break: just
 // under and over a third of it, the whole, the double, and the end of what the
-// holder believes. Bad luck is correlated: faults of several kinds may begin near
+// holder believes. Latencies are scaled to the request timeout, so that requests
+// are slow in some plans, and given up just before or after they are answered in
+// others. Bad luck is correlated: faults of several kinds may begin near
 // one moment, and one fault may strike several clients.
 //
 // Each kind draws from its own stream, so that adding a kind to g.Kinds leaves
@@ -118,7 +131,7 @@ type candidate struct {
 
 func (g GenerateConfig) candidates(c Chooser) []candidate {
 	var found []candidate
-	for _, info := range table() {
+	for _, info := range table {
 		if !contains(g.Kinds, info.Kind) || !g.usable(info) {
 			continue
 		}
@@ -204,6 +217,7 @@ func (gen *generator) strike(plan Plan, cand candidate) Plan {
 	first.Duration = gen.duration(draw, info)
 	first.Start = gen.start(draw, first.Duration)
 	first.Amount = gen.amount(draw, info, first.Duration)
+	first.Aim = gen.aim(cand)
 	plan = place(plan, first)
 	if info.OnStore || gen.Clients < 2 || !draw.oneIn(4) {
 		return plan
@@ -229,6 +243,25 @@ func place(plan Plan, f Fault) Plan {
 		}
 	}
 	return append(plan, f)
+}
+
+// aim draws which requests a fault concerns and at which moment it strikes.
+func (gen *generator) aim(cand candidate) Aim {
+	var a Aim
+	if cand.info.ByOps && !gen.WholeLinks {
+		ops := source{cand.draw.chooser, cand.draw.stream + streamOps}
+		if len(cand.info.Moments) > 0 {
+			// Nearly all that matters happens around a write.
+			a.Ops = [...]Ops{Writes, Writes, Writes, Writes, Reads, AllOps, AllOps, Waits}[ops.below(8)]
+		} else {
+			a.Ops = [...]Ops{AllOps, AllOps, AllOps, Writes, Writes, Reads}[ops.below(6)]
+		}
+	}
+	if n := len(cand.info.Moments); n > 0 {
+		a.Moment = cand.info.Moments[cand.draw.below(int64(n))]
+		a.Nth = 1 + int(cand.draw.below([...]int64{1, 2, 4, 16}[cand.draw.below(4)]))
+	}
+	return a
 }
 
 // start draws where a fault of some duration begins: anywhere, or near a moment.

@@ -17,6 +17,8 @@ func TestGeneratedPlansAreValidAndNeverEmpty(t *testing.T) {
 			Kinds:            rapid.SliceOfNDistinct(rapid.SampledFrom(Kinds()), 1, -1, rapid.ID).Draw(t, "kinds"),
 			Clients:          rapid.IntRange(1, 7).Draw(t, "clients"),
 			Until:            time.Duration(rapid.Int64Range(1, maxShift).Draw(t, "until")),
+			RequestTimeout:   time.Duration(rapid.Int64Range(0, maxShift).Draw(t, "request timeout")),
+			WholeLinks:       rapid.Bool().Draw(t, "whole links"),
 			TTL:              time.Duration(rapid.Int64Range(1, maxShift).Draw(t, "ttl")),
 			MaxClockDriftPPM: rapid.Int64Range(1, million-1).Draw(t, "drift"),
 		}
@@ -37,6 +39,9 @@ func TestGeneratedPlansAreValidAndNeverEmpty(t *testing.T) {
 		for _, f := range plan {
 			if !contains(g.Kinds, f.Kind) {
 				t.Fatalf("%s was not asked for", f)
+			}
+			if g.WholeLinks && f.Aim.Ops != AllOps {
+				t.Fatalf("%s concerns some requests only", f)
 			}
 			if f.Kind == ClockRate && Describe(ClockRate).Covered && !f.Covered(g.MaxClockDriftPPM) {
 				t.Fatalf("%s is beyond %dppm", f, g.MaxClockDriftPPM)
@@ -149,6 +154,7 @@ func TestNothingIsCertainToGetLostForTheWholeRun(t *testing.T) {
 // TestTheSwarmMeetsWhatBreaksLocks counts the situations that plans exist for.
 func TestTheSwarmMeetsWhatBreaksLocks(t *testing.T) {
 	g := sound()
+	timeout := g.RequestTimeout
 	met := make(map[string]int)
 	note := func(what string, yes bool) {
 		if yes {
@@ -176,6 +182,20 @@ func TestTheSwarmMeetsWhatBreaksLocks(t *testing.T) {
 			note("certain loss of replies", f.Kind == LoseReply && f.Amount == 1000)
 			note("latency of a TTL", f.Kind == Latency && f.Amount == int64(g.TTL))
 			note("latency of milliseconds", f.Kind == Latency && f.Amount < int64(20*time.Millisecond))
+			trip := 2 * time.Duration(f.Amount)
+			note("requests that are slow", f.Kind == Latency && trip > timeout/10 && trip < timeout)
+			note("answers just before the timeout", f.Kind == Latency && trip > timeout*95/100 && trip < timeout)
+			note("answers just after the timeout", f.Kind == Latency && trip > timeout && trip < timeout*105/100)
+			note("writes applied as they are given up", f.Kind == Latency && trip > timeout*19/10 && trip < timeout*21/10)
+			note("slow writes with fast reads", f.Kind == Latency && f.Aim.Ops == Writes)
+			note("slow reads with fast writes", f.Kind == Latency && f.Aim.Ops == Reads)
+			note("lost replies of writes only", f.Kind == LoseReply && f.Aim.Ops == Writes)
+			note("pause before a write", f.Kind == AimedPause && f.Aim.Ops == Writes && f.Aim.Moment == Before && f.Amount == 0)
+			note("pause between two requests", f.Kind == AimedPause && f.Aim.Moment == Answered && f.Amount == 0)
+			note("crash after a write was sent", f.Kind == AimedCrash && f.Aim.Ops == Writes && f.Aim.Moment == Sent)
+			note("pause just before the lease ends", f.Kind == AimedPause && f.Amount > int64(g.TTL)*96/100 && f.Amount < int64(g.TTL)*999/1000)
+			note("partition around a renewal", f.Kind == AimedPartition && f.Amount > int64(g.TTL)*32/100 && f.Amount < int64(g.TTL)*35/100)
+			note("write kept back for a TTL", f.Kind == AimedDelay && f.Aim.Ops == Writes && f.Aim.Moment == Sent && d > g.TTL*95/100 && d < g.TTL*105/100)
 			if i > 0 && f.Target >= 0 && plan[i-1].Target >= 0 && plan[i-1].Target != f.Target {
 				together = together || f.Start > 0 && f.Start-plan[i-1].Start < g.TTL/100 && plan[i-1].Kind != f.Kind
 			}
@@ -190,9 +210,28 @@ func TestTheSwarmMeetsWhatBreaksLocks(t *testing.T) {
 		"jump back by days", "jump ahead by milliseconds", "jump by a multiple of a TTL", "certain loss of replies",
 		"latency of a TTL", "latency of milliseconds", "one clock at each extreme", "latency for the whole run",
 		"clients struck together",
+		"requests that are slow", "answers just before the timeout", "answers just after the timeout",
+		"writes applied as they are given up", "slow writes with fast reads", "slow reads with fast writes",
+		"lost replies of writes only", "pause before a write", "pause between two requests",
+		"crash after a write was sent", "pause just before the lease ends", "partition around a renewal",
+		"write kept back for a TTL",
 	} {
 		if met[what] < seeds/100 {
 			t.Errorf("%s: %d times in %d plans", what, met[what], seeds)
+		}
+	}
+}
+
+// TestLatencyForTheWholeRunLeavesRequestsTheTimeToBeAnswered: one way above half
+// of the timeout gives every request up, and nothing is left to go wrong.
+func TestLatencyForTheWholeRunLeavesRequestsTheTimeToBeAnswered(t *testing.T) {
+	g := sound()
+	g.RequestTimeout = 300 * time.Millisecond
+	for seed := range uint64(seeds) {
+		for _, f := range Generate(newSeeded(seed), g) {
+			if f.Kind == Latency && f.Duration == g.Until && 2*time.Duration(f.Amount) >= g.RequestTimeout {
+				t.Fatalf("seed %d: %s", seed, f)
+			}
 		}
 	}
 }
@@ -228,6 +267,7 @@ func TestGenerateConfigSaysWhatItDoesNotSufficeFor(t *testing.T) {
 		{func(g *GenerateConfig) {}, ""},
 		{func(g *GenerateConfig) { g.Until = 0 }, "Until is 0s"},
 		{func(g *GenerateConfig) { g.TTL = -1 }, "TTL is -1ns"},
+		{func(g *GenerateConfig) { g.RequestTimeout = -1 }, "RequestTimeout is -1ns"},
 		{func(g *GenerateConfig) { g.Clients = 0 }, "Clients is 0 and Kinds has clock-offset"},
 		{func(g *GenerateConfig) { g.MaxClockDriftPPM = million }, "MaxClockDriftPPM is 1000000"},
 		{func(g *GenerateConfig) { g.MaxClockDriftPPM = 0 }, "Kinds has clock-rate, which needs one of them"},

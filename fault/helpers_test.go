@@ -62,7 +62,14 @@ func drawFault(t *rapid.T) Fault {
 	}
 	if info.Unit != NoUnit {
 		f.Amount = rapid.Int64Range(info.MinAmount, info.MaxAmount).
-			Filter(func(n int64) bool { return n != 0 }).Draw(t, "amount")
+			Filter(func(n int64) bool { return n != 0 || info.MinAmount == 0 }).Draw(t, "amount")
+	}
+	if info.ByOps {
+		f.Aim.Ops = rapid.SampledFrom(append(someOps(), AllOps)).Draw(t, "ops")
+	}
+	if len(info.Moments) > 0 {
+		f.Aim.Moment = rapid.SampledFrom(info.Moments).Draw(t, "moment")
+		f.Aim.Nth = rapid.IntRange(1, maxNth).Draw(t, "nth")
 	}
 	return f
 }
@@ -74,6 +81,7 @@ func sound() GenerateConfig {
 		Clients:          5,
 		Until:            2 * time.Minute,
 		TTL:              10 * time.Second,
+		RequestTimeout:   10 * time.Second / 6,
 		MaxClockDriftPPM: 1000,
 	}
 }

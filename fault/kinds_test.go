@@ -28,26 +28,32 @@ func TestTheTableOfKindsIsComplete(t *testing.T) {
 		if info.OnStore != (info.Group == StoreSide) {
 			t.Errorf("%s: OnStore %v in group %s", k, info.OnStore, info.Group)
 		}
+		if (info.Group == Aimed) != (len(info.Moments) > 0) {
+			t.Errorf("%s: moments %v in group %s", k, info.Moments, info.Group)
+		}
+		if len(info.Moments) > 0 && !info.ByOps {
+			t.Errorf("%s: strikes at a request that cannot be named", k)
+		}
 		if (info.Unit == NoUnit) != (info.MaxAmount == 0) || info.MinAmount > info.MaxAmount {
 			t.Errorf("%s: unit %q with amounts from %d to %d", k, info.Unit, info.MinAmount, info.MaxAmount)
 		}
 	}
-	if len(seen) != 21 {
-		t.Errorf("%d kinds, want 21", len(seen))
+	if len(seen) != 33 {
+		t.Errorf("%d kinds, want 33", len(seen))
 	}
 	if diff := cmp.Diff(Info{}, Describe("weather")); diff != "" {
 		t.Errorf("a kind that does not exist is described:\n%s", diff)
 	}
 }
 
-func TestOnlyBrokenStoresAndFastClocksLieBeyondThePromises(t *testing.T) {
+func TestOnlyBrokenStoresBrokenClocksAndOperatorsLieBeyondThePromises(t *testing.T) {
 	var beyond []Kind
 	for _, k := range Kinds() {
 		if !Describe(k).Covered {
 			beyond = append(beyond, k)
 		}
 	}
-	if diff := cmp.Diff([]Kind{StaleRead, LostWrite}, beyond); diff != "" {
+	if diff := cmp.Diff([]Kind{ClockStop, ClockBack, StaleRead, LostWrite, ForeignRecord, RemoveRecord, RestoreRecord}, beyond); diff != "" {
 		t.Errorf("kinds that are not covered (-want +got):\n%s", diff)
 	}
 	plan := Plan{
@@ -66,9 +72,11 @@ func TestOnlyBrokenStoresAndFastClocksLieBeyondThePromises(t *testing.T) {
 
 func TestEachWorldRefusesWhatItCannotInject(t *testing.T) {
 	refused := map[World][]Kind{
-		Sim:            nil,
-		LiveOneProcess: {Pause, Suspend, StaleRead, LostWrite},
-		LiveProcesses:  {Suspend, LostWrite},
+		Sim: nil,
+		LiveOneProcess: append([]Kind{ClockStop, ClockBack, Pause, Suspend, StaleRead, LostWrite,
+			ForeignRecord, RemoveRecord, RestoreRecord}, aimed()...),
+		LiveProcesses: append([]Kind{ClockStop, ClockBack, Suspend, LostWrite,
+			ForeignRecord, RemoveRecord, RestoreRecord}, aimed()...),
 	}
 	for _, w := range Worlds() {
 		var got []Kind
@@ -120,6 +128,10 @@ func TestPlanKindsAreInTableOrder(t *testing.T) {
 	}
 }
 
+func aimed() []Kind {
+	return []Kind{AimedPause, AimedCrash, AimedPartition, AimedDelay, AimedLoseRequest, AimedLoseReply}
+}
+
 func TestParseKinds(t *testing.T) {
 	var covered []Kind
 	for _, k := range Kinds() {
@@ -136,9 +148,11 @@ func TestParseKinds(t *testing.T) {
 		{" pause , latency,pause ", []Kind{Latency, Pause}},
 		{"clock", []Kind{ClockOffset, ClockRate, ClockJump}},
 		{"process,clock-rate", []Kind{ClockRate, Pause, Suspend, Crash}},
-		{"store", []Kind{StoreDown, StoreRestart, StoreFailover, Throttle}},
-		{"store,stale-read", []Kind{StoreDown, StoreRestart, StoreFailover, Throttle, StaleRead}},
-		{"all,stale-read,lost-write", Kinds()},
+		{"store", []Kind{StoreDown, StoreRestart, StoreFailover, Throttle, Refuse}},
+		{"store,stale-read", []Kind{StoreDown, StoreRestart, StoreFailover, Throttle, Refuse, StaleRead}},
+		{"aimed", aimed()},
+		{"clock,clock-stop", []Kind{ClockOffset, ClockRate, ClockJump, ClockStop}},
+		{"all,stale-read,lost-write,clock-stop,clock-back,foreign-record,remove-record,restore-record", Kinds()},
 	} {
 		got, err := ParseKinds(c.given)
 		if err != nil {

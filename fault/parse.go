@@ -45,7 +45,7 @@ func ParseFault(line string) (Fault, error) {
 }
 
 func parseFields(words []string) (Fault, error) {
-	const shape = "want START [+DURATION] KIND TARGET [AMOUNT]"
+	const shape = "want START [+DURATION] KIND TARGET [AMOUNT] [OPS] [MOMENT:NTH]"
 	var f Fault
 	if len(words) < 3 {
 		return f, errors.New(shape)
@@ -60,6 +60,9 @@ func parseFields(words []string) (Fault, error) {
 			return f, fmt.Errorf("Duration: %w", err)
 		}
 		words = words[1:]
+	}
+	if f.Aim, words, err = parseAim(words); err != nil {
+		return f, err
 	}
 	if len(words) < 2 || len(words) > 3 {
 		return f, errors.New(shape)
@@ -76,7 +79,7 @@ func parseFields(words []string) (Fault, error) {
 		if f.Amount, err = info.parseAmount(words[2]); err != nil {
 			return f, err
 		}
-	} else if info.Unit != NoUnit {
+	} else if info.Unit != NoUnit && info.MinAmount != 0 {
 		return f, fmt.Errorf("Amount: missing; %s takes %s", f.Kind, info.amountRange())
 	}
 	if p := f.check(); p != nil {

@@ -8,13 +8,17 @@ import (
 
 // String returns the fault as one line that [ParseFault] reads back:
 //
-//	START [+DURATION] KIND TARGET [AMOUNT]
+//	START [+DURATION] KIND TARGET [AMOUNT] [OPS] [MOMENT:NTH]
 //	12.5s +3s clock-rate c2 +50000ppm
 //	31s clock-jump c0 -1h0m0s
 //	40s +2s store-down store
+//	41s +9s latency c1 80ms writes
+//	1m0s +12s aimed-pause c3 writes before:2
+//	1m0s +5s aimed-partition c3 9.89s writes answered:1
 //
-// The duration is left out where it is 0, the amount where the kind has none. An
-// amount that has a direction always carries its sign.
+// The duration is left out where it is 0, the amount where the kind has none or
+// where it may be 0 and is, the requests where all are meant. An amount that has
+// a direction always carries its sign.
 func (f Fault) String() string {
 	var b strings.Builder
 	b.WriteString(f.Start.String())
@@ -30,6 +34,7 @@ func (f Fault) String() string {
 		b.WriteByte(' ')
 		b.WriteString(amount)
 	}
+	b.WriteString(f.Aim.words())
 	return b.String()
 }
 
@@ -79,6 +84,9 @@ func (f Fault) amountText() string {
 			return ""
 		}
 		return strconv.FormatInt(f.Amount, 10)
+	}
+	if info.MinAmount == 0 && f.Amount == 0 {
+		return ""
 	}
 	return info.amount(f.Amount)
 }

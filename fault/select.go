@@ -36,7 +36,7 @@ func ParseKinds(s string) ([]Kind, error) {
 		words = append(words, word)
 	}
 	var kinds []Kind
-	for _, info := range table() {
+	for _, info := range table {
 		for _, word := range words {
 			if info.matches(word) {
 				kinds = append(kinds, info.Kind)

@@ -10,8 +10,8 @@ import (
 //
 // It first leaves out faults, many at a time and then one by one (Zeller's
 // ddmin). Then it makes each fault that is left shorter, from its end and from
-// its start, makes its amount smaller, and moves its start to a round number; a
-// probability is first made certain, which takes chance out of the run. It
+// its start, makes its amount smaller, lets it strike at an earlier request, and
+// moves its start to a round number; a probability is first made certain, which takes chance out of the run. It
 // begins again until nothing helps. Times and amounts are tried as round numbers,
 // the roundest first, and are left alone when what could still be gained is under
 // a twentieth. A kind or a target is never changed, nor any sign.
@@ -115,6 +115,7 @@ func (s *shrinker) simplify(i int) {
 	info := Describe(s.best[i].Kind)
 	s.shorten(i, info)
 	s.weaken(i, info)
+	s.advance(i)
 	s.roundStart(i)
 }
 
@@ -160,9 +161,19 @@ func (s *shrinker) weaken(i int, info Info) {
 	if info.Unit == Nanoseconds {
 		steps, least = timeSteps(), leastTime(sign*amount)
 	}
+	if info.MinAmount == 0 {
+		least = 0
+	}
 	if info.Unit != NoUnit {
 		lower(sign*amount, least, steps, func(n int64) bool { return set(sign * n) })
 	}
+}
+
+// advance makes an aimed fault strike at an earlier request.
+func (s *shrinker) advance(i int) {
+	lower(int64(s.best[i].Aim.Nth), 1, countSteps(), func(n int64) bool {
+		return s.alter(i, func(f *Fault) { f.Aim.Nth = int(n) })
+	})
 }
 
 // roundStart moves a fault to a rounder start, earlier or later.

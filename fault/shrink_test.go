@@ -39,15 +39,16 @@ func inForceAt(at time.Duration) func(Fault) bool {
 // crowded is a plan of many faults with unreadable numbers.
 func crowded() Plan {
 	plan := Plan{
-		{Pause, 0, 7_123_456_789, 17_312_345_678, 0},
-		{Pause, 3, 7_123_456_789, 12_345_678_901, 0},
-		{Latency, 1, 3_141_592_653, 27_182_818_284, 1_414_213_562},
-		{LoseReply, 2, 9_876_543_210, 11_111_111_111, 317},
-		{ClockRate, 2, 0, 2 * time.Minute, -87_654},
-		{ClockJump, 4, 33_333_333_333, 0, -3_725_123_456_789},
-		{Crash, 4, 44_444_444_444, 5_555_555_555, 0},
-		{StoreDown, Store, 51_234_567_890, 6_543_210_987, 0},
-		{LostWrite, Store, 66_666_666_666, 0, 987_654_321},
+		{Pause, 0, 7_123_456_789, 17_312_345_678, 0, Aim{}},
+		{Pause, 3, 7_123_456_789, 12_345_678_901, 0, Aim{}},
+		{Latency, 1, 3_141_592_653, 27_182_818_284, 1_414_213_562, Aim{}},
+		{LoseReply, 2, 9_876_543_210, 11_111_111_111, 317, Aim{}},
+		{ClockRate, 2, 0, 2 * time.Minute, -87_654, Aim{}},
+		{ClockJump, 4, 33_333_333_333, 0, -3_725_123_456_789, Aim{}},
+		{Crash, 4, 44_444_444_444, 5_555_555_555, 0, Aim{}},
+		{StoreDown, Store, 51_234_567_890, 6_543_210_987, 0, Aim{}},
+		{LostWrite, Store, 66_666_666_666, 0, 987_654_321, Aim{}},
+		{AimedPause, 2, 12_345_678_901, 13_131_313_131, 9_876_543_210, Aim{Writes, Answered, 14}},
 	}
 	Sort(plan)
 	return plan
@@ -98,6 +99,16 @@ func TestShrinkFindsTheMinimalPlan(t *testing.T) {
 		"a crash without its outage": {
 			func(p Plan) bool { return has(p, Crash) },
 			"0s crash c4\n",
+		},
+		"an aimed fault, whatever its moment": {
+			func(p Plan) bool { return has(p, AimedPause) },
+			"0s +1ms aimed-pause c2 writes answered:1\n",
+		},
+		"an aimed fault at a late request, long after it": {
+			func(p Plan) bool {
+				return has(p, AimedPause, amounting(int64(2500*time.Millisecond)), func(f Fault) bool { return f.Aim.Nth > 6 })
+			},
+			"0s +1ms aimed-pause c2 2.5s writes answered:7\n",
 		},
 		"a start that must be late": {
 			func(p Plan) bool {
@@ -204,7 +215,7 @@ func TestShrinkReturnsWhatItCannotShrink(t *testing.T) {
 }
 
 func TestShrinkSortsWhatItIsGiven(t *testing.T) {
-	plan := Plan{{Crash, 1, 2, 0, 0}, {Crash, 0, 1, 0, 0}}
+	plan := Plan{{Crash, 1, 2, 0, 0, Aim{}}, {Crash, 0, 1, 0, 0, Aim{}}}
 	got := Shrink(plan, 1, func(Plan) bool { return true })
 	if want := (Plan{plan[1], plan[0]}); !cmp.Equal(want, got) {
 		t.Errorf("got\n%s", got)

@@ -31,6 +31,8 @@ type sizes struct {
 	// grain is what times are multiples of, for the sake of who reads them: a
 	// power of ten, and at most a ten-thousandth of the TTL.
 	grain time.Duration
+	// timeout is how long a client waits for an answer.
+	timeout time.Duration
 }
 
 func newSizes(g GenerateConfig) sizes {
@@ -38,7 +40,11 @@ func newSizes(g GenerateConfig) sizes {
 	for grain*10 <= g.TTL/10_000 {
 		grain *= 10
 	}
-	return sizes{g, grain}
+	timeout := g.RequestTimeout
+	if timeout == 0 {
+		timeout = max(grain, g.TTL/6)
+	}
+	return sizes{g, grain, timeout}
 }
 
 // between draws a time from lo to hi, both inclusive, in steps of a grain.
@@ -133,10 +139,64 @@ func (z sizes) amount(draw source, info Info, d time.Duration) int64 {
 	default:
 		return 0
 	}
-	if info.MinAmount < 0 {
+	switch {
+	case info.MinAmount < 0:
 		return z.shift(draw)
+	case len(info.Moments) > 0:
+		return min(info.MaxAmount, int64(z.quiet(draw)))
+	case info.Kind == Latency || info.Kind == Jitter:
+		return min(info.MaxAmount, int64(z.latency(draw, d)))
 	}
 	return min(info.MaxAmount, int64(z.delay(draw)))
+}
+
+// latency draws a delay one way, for a fault of some duration. A request needs
+// two of them and the timeout does not wait for more: below half of it requests
+// are slow; about half of it they are given up just before or after they are
+// answered; about all of it, just before or after they are carried out; and above
+// they come later than any lease, perhaps.
+func (z sizes) latency(draw source, d time.Duration) time.Duration {
+	ttl, half := z.config.TTL, z.timeout/2
+	least := min(time.Millisecond, max(1, half))
+	var n time.Duration
+	switch draw.below(9) {
+	case 0:
+		n = z.between(draw, least, half/10)
+	case 1, 2:
+		n = z.between(draw, least, half/2)
+	case 3:
+		n = z.between(draw, half/2, half)
+	case 4:
+		n = z.beside(draw, half)
+	case 5:
+		n = z.beside(draw, z.timeout)
+	case 6:
+		n = z.between(draw, half, 2*z.timeout)
+	case 7:
+		n = z.between(draw, least, ttl)
+	default:
+		n = ttl
+	}
+	if d == z.config.Until {
+		return max(1, min(n, half-half/10)) // A run in which nothing is answered shows nothing.
+	}
+	return max(1, n)
+}
+
+// quiet draws how long after a request an aimed fault strikes: mostly at once;
+// else around the next renewal, or just before or after the lease that the
+// request earned ends.
+func (z sizes) quiet(draw source) time.Duration {
+	ttl := z.config.TTL
+	switch draw.below(8) {
+	case 0:
+		return z.beside(draw, ttl/3)
+	case 1:
+		return z.beside(draw, ttl-parts(ttl, z.config.MaxClockDriftPPM))
+	case 2:
+		return z.upTo(draw, ttl)
+	}
+	return 0
 }
 
 // permille draws a probability: often certainty, else anything from the rare to

@@ -19,17 +19,31 @@ const readable = `12.5s +3s clock-rate c2 +50000ppm
 1m30s crash c4
 2m0s +1.5s crash c4
 2m5s lost-write store 10s
+2m6s +9s latency c0 80ms writes
+2m7s +1s throttle store 300permille reads
+2m8s +12s aimed-pause c3 writes before:2
+2m9s +5s aimed-partition c3 9.89s writes answered:1
+2m10s aimed-crash c3 sent:10
+2m11s aimed-lose-reply c3 writes applied:1
+2m12s +2s aimed-delay c1 waits sent:3
 `
 
 var readablePlan = Plan{
-	{ClockRate, 2, 12500 * time.Millisecond, 3 * time.Second, 50_000},
-	{Latency, 1, 20 * time.Second, 4 * time.Second, int64(80 * time.Millisecond)},
-	{ClockJump, 0, 31 * time.Second, 0, -int64(time.Hour)},
-	{StoreDown, Store, 40 * time.Second, 2 * time.Second, 0},
-	{LoseReply, 3, 41 * time.Second, 9 * time.Second, 300},
-	{Crash, 4, 90 * time.Second, 0, 0},
-	{Crash, 4, 2 * time.Minute, 1500 * time.Millisecond, 0},
-	{LostWrite, Store, 125 * time.Second, 0, int64(10 * time.Second)},
+	{ClockRate, 2, 12500 * time.Millisecond, 3 * time.Second, 50_000, Aim{}},
+	{Latency, 1, 20 * time.Second, 4 * time.Second, int64(80 * time.Millisecond), Aim{}},
+	{ClockJump, 0, 31 * time.Second, 0, -int64(time.Hour), Aim{}},
+	{StoreDown, Store, 40 * time.Second, 2 * time.Second, 0, Aim{}},
+	{LoseReply, 3, 41 * time.Second, 9 * time.Second, 300, Aim{}},
+	{Crash, 4, 90 * time.Second, 0, 0, Aim{}},
+	{Crash, 4, 2 * time.Minute, 1500 * time.Millisecond, 0, Aim{}},
+	{LostWrite, Store, 125 * time.Second, 0, int64(10 * time.Second), Aim{}},
+	{Latency, 0, 126 * time.Second, 9 * time.Second, int64(80 * time.Millisecond), Aim{Ops: Writes}},
+	{Throttle, Store, 127 * time.Second, time.Second, 300, Aim{Ops: Reads}},
+	{AimedPause, 3, 128 * time.Second, 12 * time.Second, 0, Aim{Writes, Before, 2}},
+	{AimedPartition, 3, 129 * time.Second, 5 * time.Second, int64(9890 * time.Millisecond), Aim{Writes, Answered, 1}},
+	{AimedCrash, 3, 130 * time.Second, 0, 0, Aim{AllOps, Sent, 10}},
+	{AimedLoseReply, 3, 131 * time.Second, 0, 0, Aim{Writes, Applied, 1}},
+	{AimedDelay, 1, 132 * time.Second, 2 * time.Second, 0, Aim{Waits, Sent, 3}},
 }
 
 func TestPlansAreWrittenAndReadAsText(t *testing.T) {
@@ -48,10 +62,10 @@ func TestPlansAreWrittenAndReadAsText(t *testing.T) {
 func TestParseTakesWhatPeopleWrite(t *testing.T) {
 	const text = "# a plan\r\n\n  20s\t+4s latency c1 0.08s # slow\n\n0 +1m clock-rate c0 -5%\n1us +1us throttle store 30%\n0s +0s crash c0"
 	want := Plan{
-		{Latency, 1, 20 * time.Second, 4 * time.Second, int64(80 * time.Millisecond)},
-		{ClockRate, 0, 0, time.Minute, -50_000},
-		{Throttle, Store, time.Microsecond, time.Microsecond, 300},
-		{Crash, 0, 0, 0, 0},
+		{Latency, 1, 20 * time.Second, 4 * time.Second, int64(80 * time.Millisecond), Aim{}},
+		{ClockRate, 0, 0, time.Minute, -50_000, Aim{}},
+		{Throttle, Store, time.Microsecond, time.Microsecond, 300, Aim{}},
+		{Crash, 0, 0, 0, 0, Aim{}},
 	}
 	got, err := Parse(text)
 	if err != nil {
@@ -90,6 +104,18 @@ func TestParseRefusesWithLineAndField(t *testing.T) {
 		{"5s +1s clock-rate c1 5", "Amount: \"5\" is not a whole or decimal number"},
 		{"5s +1s throttle store 1001permille", "Amount: 1001permille is refused"},
 		{"5s +1s throttle store 0.01%", "finer than the unit, permille"},
+		{"5s +1s latency c1 80ms deletes", "want START"},
+		{"5s +1s pause c1 writes", `Ops: "writes" is refused; pause concerns every request`},
+		{"5s +1s latency c1 80ms writes sent:1", "Moment: sent:1 is refused; latency begins at its start"},
+		{"5s +1s latency c1 writes", "Amount: missing; latency takes"},
+		{"5s +1s aimed-pause c1 writes", "Moment: missing; aimed-pause takes before, sent, applied or answered, as in before:1"},
+		{"5s +1s aimed-pause c1 writes never:1", `Moment: "never" is none of before, sent, applied or answered`},
+		{"5s +1s aimed-pause c1 sent:0", `Nth: "0" is not a number from 1 on`},
+		{"5s +1s aimed-pause c1 sent:1000001", "Nth: 1000001 is refused; it must be from 1 to 1000000"},
+		{"5s +1s aimed-pause c1 sent:99999999999", `Nth: "99999999999" is not a number`},
+		{"5s +1s aimed-delay c1 before:1", `Moment: "before" is refused; aimed-delay takes sent or applied`},
+		{"5s +1s aimed-pause c1 -1s sent:1", "Amount: -1s is refused"},
+		{"5s +1s aimed-pause c1 sent:1 writes", `Amount: "sent:1" is not a time`},
 	} {
 		_, err := Parse("\n# comment\n" + c.line + "\n")
 		if err == nil || !strings.HasPrefix(err.Error(), "line 3: ") || !strings.Contains(err.Error(), c.want) {
@@ -146,7 +172,7 @@ func TestInvalidFaultsCanBePrinted(t *testing.T) {
 		{Fault{}, "0s  c0"},
 		{Fault{Kind: "weather", Target: -7, Start: -1, Amount: 3}, "-1ns weather c-7 3"},
 		{Fault{Kind: Pause, Duration: 1, Amount: -3}, "0s +1ns pause c0 -3"},
-		{Fault{ClockJump, math.MinInt, math.MinInt64, math.MinInt64, math.MinInt64}, ""},
+		{Fault{ClockJump, math.MinInt, math.MinInt64, math.MinInt64, math.MinInt64, Aim{}}, ""},
 	} {
 		if got := c.fault.String(); c.want != "" && got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
@@ -190,6 +216,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(readable)
 	f.Add("0s +1.000000001s clock-rate c0 -0.0001%\n# comment\n\n1ns crash c9")
 	f.Add("5s ++ latency store 80ms")
+	f.Add("1m5s +9.9s aimed-pause c12 3.3s writes answered:7\n0s aimed-crash c0 before:1\n1s +1s jitter c1 5ms reads")
 	f.Fuzz(func(t *testing.T, text string) {
 		plan, err := Parse(text)
 		if err != nil {

@@ -58,7 +58,10 @@ func (f Fault) check() *problem {
 	case f.Duration > math.MaxInt64-f.Start:
 		return problemf("Duration", "%s ends later than time can be counted", f.Duration)
 	}
-	return info.checkAmount(f.Amount)
+	if p := info.checkAmount(f.Amount); p != nil {
+		return p
+	}
+	return info.checkAim(f.Aim)
 }
 
 func (i Info) checkAmount(n int64) *problem {
@@ -68,7 +71,7 @@ func (i Info) checkAmount(n int64) *problem {
 		}
 		return nil
 	}
-	if n == 0 || n < i.MinAmount || n > i.MaxAmount {
+	if n == 0 && i.MinAmount != 0 || n < i.MinAmount || n > i.MaxAmount {
 		return problemf("Amount", "%s is refused; %s takes %s", i.amount(n), i.Kind, i.amountRange())
 	}
 	return nil
@@ -155,7 +158,7 @@ func overlap(a, b Fault) bool {
 }
 
 // Sort brings the plan, in place, into the one order that depends on nothing but
-// its faults: by start, then by the table of kinds, target, duration and amount.
+// its faults: by start, then by the table of kinds, target, duration, amount and aim.
 func Sort(plan Plan) {
 	slices.SortStableFunc(plan, func(a, b Fault) int {
 		return cmp.Or(
@@ -165,6 +168,9 @@ func Sort(plan Plan) {
 			cmp.Compare(a.Target, b.Target),
 			cmp.Compare(a.Duration, b.Duration),
 			cmp.Compare(a.Amount, b.Amount),
+			cmp.Compare(a.Aim.Ops, b.Aim.Ops),
+			cmp.Compare(a.Aim.Moment, b.Aim.Moment),
+			cmp.Compare(a.Aim.Nth, b.Aim.Nth),
 		)
 	})
 }

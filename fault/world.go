@@ -34,7 +34,14 @@ func Injectable(k Kind, w World) (ok bool, reason string) {
 	default:
 		return false, fmt.Sprintf("there is no world %q", w)
 	}
+	if len(Describe(k).Moments) > 0 {
+		return false, "a request to a real server cannot be stopped at a moment of its life; only the simulator can"
+	}
 	switch k {
+	case ClockStop, ClockBack:
+		return false, "timers of a real process go by a clock that nobody stops or sets back; only the simulator can"
+	case ForeignRecord, RemoveRecord, RestoreRecord:
+		return false, "a live run has no connection of its own by which to change records; only the simulator can"
 	case Suspend:
 		return false, "a real machine cannot be put to sleep for one client alone; only the simulator can"
 	case LostWrite:

@@ -32,6 +32,11 @@ const (
 	streamThrottle  = "throttle"  // fault.Throttle
 	streamFailover  = "failover"  // was a request in a failover applied?
 	streamStale     = "stale"     // how old is a stale read?
+	streamRefusal   = "refusal"   // fault.Refuse
+	streamWatch     = "watch"     // StoreConfig.WatchLag
+	streamTamper    = "tamper"    // which record is tampered with?
+	streamPreempt   = "preempt"   // Config.PreemptEvery
+	streamTimeout   = "timeout"   // which comes first after a pause, answer or timeout?
 	streamWake      = "wake"      // lateness of a sleep after a suspend
 	streamBoot      = "boot/"     // + node: zero of the node's clock
 	streamIDs       = "ids/"      // + node: Runtime.Uint64

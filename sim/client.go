@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/lock"
 )
 
@@ -25,6 +26,42 @@ var opNames = [...]string{"", "get", "cas", "delete", "put", "remove", "wait", "
 
 func (k opKind) String() string { return opNames[k] }
 
+// opClass is a sort of requests, as faults tell them apart.
+type opClass uint8
+
+const (
+	classRead opClass = iota
+	classWrite
+	classWait
+	classTrip // to the resource; concerned only by faults of all requests
+	classes
+)
+
+func (k opKind) class() opClass {
+	switch k {
+	case opGet:
+		return classRead
+	case opWait:
+		return classWait
+	case opTrip:
+		return classTrip
+	}
+	return classWrite
+}
+
+// ops is the name of the class, which classTrip does not have.
+func (c opClass) ops() fault.Ops {
+	switch c {
+	case classRead:
+		return fault.Reads
+	case classWrite:
+		return fault.Writes
+	case classWait:
+		return fault.Waits
+	}
+	return "trips"
+}
+
 // call is one request and its answer. It lives as long as its caller waits or a
 // message of it is on its way: refs counts them.
 type call struct {
@@ -36,6 +73,10 @@ type call struct {
 	task        *task // nil once the caller has given up or died
 	refs        int
 	departedAt  time.Duration
+	tries       int           // of the SDK before this one
+	considered  bool          // aimed faults were told that it is about to depart
+	lost        bool          // an aimed fault loses its next message
+	kept        time.Duration // an aimed fault keeps its next message back
 	wayBack     time.Duration // of the answer, if measured
 	measured    bool          // the round trip was drawn from a table
 
@@ -177,7 +218,13 @@ func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.
 	if kind == opCAS || kind == opPut {
 		c.value = append([]byte{}, value...)
 	}
-	if !n.send(ctx, t, c) {
+	c = n.send(ctx, t, c)
+	if c != nil && ctx.Err() != nil && w.choose(w.timingOut, 2) == 0 {
+		// Answer and end are both there, as after a pause: an SDK looks at either.
+		w.release(c)
+		c = nil
+	}
+	if c == nil {
 		if kind == opGet || kind == opWait {
 			w.counters.Unanswered++
 		} else {

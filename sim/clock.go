@@ -24,8 +24,9 @@ const never = time.Duration(math.MaxInt64)
 type clock struct {
 	since time.Duration // true time
 	base  time.Duration // elapsed at since
-	rate  uint64        // ppm of true speed, 1,000,000 is right
+	rate  uint64        // ppm of true speed, 1,000,000 is right; 0: it stands
 	ppm   int64         // sum of the active rate faults, ppm
+	stops int           // active stops
 
 	boot        time.Duration // Now at the start of the run
 	wall        time.Duration // Wall at the start, plus offsets and jumps
@@ -61,6 +62,9 @@ func (c *clock) first(x time.Duration) time.Duration {
 		return c.since
 	}
 	d := uint64(x - c.base)
+	if c.rate == 0 {
+		return never
+	}
 	if c.rate != million {
 		hi, lo := bits.Mul64(d, million)
 		lo, carry := bits.Add64(lo, c.rate-1, 0)
@@ -82,6 +86,23 @@ func (c *clock) addRate(t time.Duration, ppm int64) {
 	c.base, c.since = c.elapsed(t), t
 	c.ppm += ppm
 	c.rate = uint64(max(1, million+c.ppm))
+	if c.stops > 0 {
+		c.rate = 0
+	}
+}
+
+// stand stops the clock at true time t (by +1), or lets it go on (by -1).
+func (c *clock) stand(t time.Duration, by int) {
+	c.stops += by
+	c.addRate(t, 0)
+}
+
+// back steps the clock back by d, but never to before its zero: no real one
+// shows less.
+func (c *clock) back(t, d time.Duration) {
+	e := c.elapsed(t)
+	c.base, c.since = max(e-d, -c.boot), t
+	c.suspendedAt += c.base - e
 }
 
 func (c *clock) suspend(t time.Duration) {

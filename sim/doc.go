@@ -43,7 +43,20 @@
 // the caller's context ends.
 //
 // A pause can begin only where a task blocks or between call and departure:
-// code between two blocking points is one instant.
+// code between two blocking points is one instant, unless Config.PreemptEvery
+// asks for interruptions where the clock is read. Faults aimed at a moment of one
+// request (fault.Aim) begin at one of
+//
+//	task   call ---- before | sent ------> applied ------> answered | goes on
+//
+// # Kinds of stores
+//
+// StoreConfig makes the store one or another of those that there are: with
+// revisions that occur under many keys, with an SDK that tries again and meets
+// its own write, with waits that are answered late or from a cache. None of these
+// breaks the contract of lock.Store. Faults that do (fault.StaleRead,
+// fault.LostWrite) and changes by somebody who is no client (OnTamper) have to be
+// in the plan.
 //
 // # What it does not promise
 //

@@ -14,9 +14,10 @@ const (
 	evFaultStart                      //
 	evFaultEnd                        //
 	evExpire                          // a key's bucket TTL
+	evStrike                          // an aimed fault that waited for its Amount
 )
 
-var eventNames = [...]string{"", "wake", "depart", "arrive", "reply", "alarm", "observe", "fault-start", "fault-end", "expire"}
+var eventNames = [...]string{"", "wake", "depart", "arrive", "reply", "alarm", "observe", "fault-start", "fault-end", "expire", "strike-due"}
 
 // event is something that will happen. Which fields are used depends on the
 // kind: fields rather than a closure, so that an event costs no allocation.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/lock"
 )
 
 // activeFault is one fault of the plan and how far it has come.
@@ -12,6 +13,9 @@ type activeFault struct {
 	fault.Fault
 	start, end *event // while queued
 	active     bool
+	reached    int    // how often an aimed fault has seen its moment
+	key        *entry // where a foreign record stands
+	instead    lock.Record
 }
 
 // lasting reports whether a kind has an end.
@@ -36,7 +40,7 @@ func (w *World) armPlan(p fault.Plan) {
 	for i, f := range p {
 		w.plan[i].Fault = f
 		w.plan[i].start = w.armFault(evFaultStart, i, f.Start)
-		if lasting(f.Kind) {
+		if lasting(f.Kind) && !aimed(f.Kind) {
 			w.plan[i].end = w.armFault(evFaultEnd, i, f.Start+f.Duration)
 		}
 	}
@@ -62,10 +66,16 @@ func (w *World) Heal() {
 				*ev = nil
 			}
 		}
+		if aimed(p.Kind) {
+			w.nodes[p.Target].disarm(i)
+		}
 		if p.active {
-			w.apply(p.Fault, -1)
+			w.apply(p, -1)
 			p.active = false
 		}
+	}
+	for i := range w.strikes {
+		w.strikes[i].Until = min(w.strikes[i].Until, w.now)
 	}
 	w.mix(uint64(w.now))
 }
@@ -74,8 +84,12 @@ func (w *World) startFault(i int) {
 	p := &w.plan[i]
 	w.freeEvent(p.start)
 	p.start = nil
+	if aimed(p.Kind) {
+		w.nodes[p.Target].arm(i)
+		return
+	}
 	p.active = lasting(p.Kind)
-	w.apply(p.Fault, +1)
+	w.apply(p, +1)
 }
 
 func (w *World) endFault(i int) {
@@ -83,12 +97,20 @@ func (w *World) endFault(i int) {
 	w.freeEvent(p.end)
 	p.end = nil
 	p.active = false
-	w.apply(p.Fault, -1)
+	w.apply(p, -1)
 }
 
 // apply begins (sign +1) or ends (-1) a fault. Faults of one kind at the same
 // time add up, so each is a sum or a count.
-func (w *World) apply(f fault.Fault, sign int64) {
+func (w *World) apply(p *activeFault, sign int64) {
+	f := p.Fault
+	if f.Kind == fault.ForeignRecord {
+		w.store.foreign(p, sign)
+		return
+	}
+	if k := aimedAt(f.Kind); k != "" {
+		f.Kind = k
+	}
 	if f.Target == fault.Store {
 		w.store.applyFault(f, sign)
 		return
@@ -107,6 +129,12 @@ func (n *Node) applyFault(f fault.Fault, sign int64) bool {
 		n.clock.wall += time.Duration(sign * f.Amount)
 	case fault.ClockRate:
 		n.setRate(sign * f.Amount)
+	case fault.ClockStop:
+		n.clock.stand(n.w.now, int(sign))
+		n.setRate(0)
+	case fault.ClockBack:
+		n.clock.back(n.w.now, time.Duration(f.Amount))
+		n.setRate(0)
 	case fault.Pause:
 		if begins {
 			n.w.counters.Pauses++
@@ -135,10 +163,6 @@ func (n *Node) applyFault(f fault.Fault, sign int64) bool {
 
 func (l *link) applyFault(f fault.Fault, sign int64) {
 	switch f.Kind {
-	case fault.Latency:
-		l.extra += sign * f.Amount
-	case fault.Jitter:
-		l.jitter += sign * f.Amount
 	case fault.Partition:
 		l.cutRequests += int(sign)
 		l.cutReplies += int(sign)
@@ -152,14 +176,30 @@ func (l *link) applyFault(f fault.Fault, sign int64) {
 		} else {
 			l.unhold()
 		}
-	case fault.LoseRequest:
-		l.loseRequest += sign * f.Amount
-	case fault.LoseReply:
-		l.loseReply += sign * f.Amount
-	case fault.DuplicateRequest:
-		l.duplicate += sign * f.Amount
 	}
-	l.faulty = l.extra|l.jitter|l.loseRequest|l.loseReply|l.duplicate != 0 || l.cutRequests|l.cutReplies|l.holds != 0
+	l.faulty = l.cutRequests|l.cutReplies|l.holds != 0
+	for class := range classes {
+		t := &l.by[class]
+		if f.Aim.Ops.Has(class.ops()) {
+			t.apply(f.Kind, sign*f.Amount)
+		}
+		l.faulty = l.faulty || *t != troubles{}
+	}
+}
+
+func (t *troubles) apply(k fault.Kind, amount int64) {
+	switch k {
+	case fault.Latency:
+		t.extra += amount
+	case fault.Jitter:
+		t.jitter += amount
+	case fault.LoseRequest:
+		t.loseRequest += amount
+	case fault.LoseReply:
+		t.loseReply += amount
+	case fault.DuplicateRequest:
+		t.duplicate += amount
+	}
 }
 
 func (s *server) applyFault(f fault.Fault, sign int64) {
@@ -177,8 +217,16 @@ func (s *server) applyFault(f fault.Fault, sign int64) {
 			s.brokenAt = s.w.now
 			s.breakConnections()
 		}
-	case fault.Throttle:
-		s.throttle += sign * f.Amount
+	case fault.Throttle, fault.Refuse:
+		for class := range classes {
+			switch {
+			case !f.Aim.Ops.Has(class.ops()):
+			case f.Kind == fault.Throttle:
+				s.throttle[class] += sign * f.Amount
+			default:
+				s.refuse[class] += sign * f.Amount
+			}
+		}
 	case fault.StaleRead:
 		if begins {
 			s.stale = append(s.stale, time.Duration(f.Amount))
@@ -187,10 +235,12 @@ func (s *server) applyFault(f fault.Fault, sign int64) {
 		}
 	case fault.LostWrite:
 		s.rollBack(time.Duration(f.Amount))
+	case fault.RemoveRecord, fault.RestoreRecord:
+		s.edit(f)
 	}
 	if !begins && s.down == 0 && s.restarting == 0 {
 		s.back()
 	}
 	// A connection broken once stays broken, so this is never false again.
-	s.faulty = s.brokenAt >= 0 || s.down > 0 || s.throttle != 0
+	s.faulty = s.brokenAt >= 0 || s.down > 0 || s.throttle != [classes]int64{} || s.refuse != [classes]int64{}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/lock"
 )
 
@@ -22,15 +23,17 @@ import (
 type link struct {
 	w           *World
 	faulty      bool // any of what follows is not zero
-	extra       int64
-	jitter      int64
+	by          [classes]troubles
 	cutRequests int
 	cutReplies  int
 	holds       int
-	loseRequest int64
-	loseReply   int64
-	duplicate   int64
 	held        []*event
+}
+
+// troubles are the faults that may concern one class of requests alone.
+type troubles struct {
+	extra, jitter                     int64
+	loseRequest, loseReply, duplicate int64
 }
 
 // there draws how long the request of c takes to its destination.
@@ -41,26 +44,29 @@ func (l *link) there(c *call) time.Duration {
 		table = l.w.config.Latency.Writes
 	}
 	if len(table) == 0 {
-		return l.slowed(l.w.oneWay())
+		return l.slowed(c, l.w.oneWay())
 	}
 	trip := l.w.roundTrip(table)
 	c.wayBack, c.measured = trip-trip/2, true
-	return l.slowed(trip / 2)
+	return l.slowed(c, trip/2)
 }
 
 // back draws how long the answer of c takes.
 func (l *link) back(c *call) time.Duration {
 	if c.measured {
-		return l.slowed(c.wayBack)
+		return l.slowed(c, c.wayBack)
 	}
-	return l.slowed(l.w.oneWay())
+	return l.slowed(c, l.w.oneWay())
 }
 
-// slowed adds what faults do to a message that would take d.
-func (l *link) slowed(d time.Duration) time.Duration {
+// slowed adds what faults do to a message of c that would take d.
+func (l *link) slowed(c *call, d time.Duration) time.Duration {
 	if l.faulty {
-		d += time.Duration(l.extra) + time.Duration(l.w.choose(l.w.jitter, uint64(l.jitter)+1))
+		t := &l.by[c.kind.class()]
+		d += time.Duration(t.extra) + time.Duration(l.w.choose(l.w.jitter, uint64(t.jitter)+1))
 	}
+	d += c.kept
+	c.kept = 0
 	return d
 }
 
@@ -84,12 +90,18 @@ func (w *World) perMille(s *stream, p int64) bool {
 // request sends the departing request of ev, which becomes its arrival.
 func (l *link) request(ev *event) {
 	w, c := l.w, ev.call
+	if c.lost {
+		c.lost = false
+		w.lose(ev, &w.counters.LostRequests)
+		return
+	}
 	if l.faulty && c.kind != opTrip {
-		if l.cutRequests > 0 || w.perMille(w.loss, l.loseRequest) {
+		t := &l.by[c.kind.class()]
+		if l.cutRequests > 0 || w.perMille(w.loss, t.loseRequest) {
 			w.lose(ev, &w.counters.LostRequests)
 			return
 		}
-		if w.perMille(w.duplicate, l.duplicate) {
+		if w.perMille(w.duplicate, t.duplicate) {
 			w.counters.Duplicates++
 			twin := w.newEvent(evArrive, ev.node)
 			twin.call = c
@@ -122,8 +134,9 @@ func (w *World) arrive(ev *event) {
 
 // reply sends the answer of ev's call on its way back.
 func (l *link) reply(ev *event) {
-	w := l.w
-	if l.faulty && ev.call.kind != opTrip && (l.cutReplies > 0 || w.perMille(w.loss, l.loseReply)) {
+	w, c := l.w, ev.call
+	if c.lost || l.faulty && c.kind != opTrip && (l.cutReplies > 0 || w.perMille(w.loss, l.by[c.kind.class()].loseReply)) {
+		c.lost = false
 		w.lose(ev, &w.counters.LostReplies)
 		return
 	}
@@ -144,6 +157,9 @@ func (l *link) deliver(ev *event) {
 		return
 	}
 	w.freeEvent(ev)
+	if c.task != nil {
+		c.node.reach(c, fault.Answered) // which may be its end
+	}
 	if c.task == nil {
 		w.counters.LateReplies++
 	} else {
@@ -175,7 +191,36 @@ func (w *World) lose(ev *event, count *uint64) {
 	}
 	c := ev.call
 	w.freeEvent(ev)
+	w.retry(c)
 	w.release(c)
+}
+
+// maxTries is how often an SDK sends a request that is not answered.
+const maxTries = 3
+
+// retry makes the client's SDK send again the request of a call of which a
+// message was lost, if the store has such an SDK (StoreConfig.Retry) and the
+// caller still waits. It gives the first try up: should that have been carried
+// out, a write meets itself and ends in a conflict.
+func (w *World) retry(c *call) {
+	every, t := w.config.Store.Retry, c.task
+	if every == 0 || c.kind == opTrip || c.tries+1 >= maxTries {
+		return
+	}
+	if t == nil || t.call != c || t.state != taskBlocked {
+		return // given up, or answered by a duplicate
+	}
+	w.counters.Retries++
+	next := w.newCall(c.kind, c.key)
+	w.lastCall++
+	next.id, next.node, next.incarnation, next.tries = w.lastCall, c.node, c.incarnation, c.tries+1
+	next.old, next.value = c.old, c.value
+	next.task, next.refs = t, 2
+	t.call, c.task = next, nil
+	w.release(c) // the caller's
+	ev := w.newEvent(evDepart, c.node)
+	ev.call = next
+	w.queue.push(max(w.now, c.departedAt+every)+w.departureDelay(), ev)
 }
 
 func (w *World) departureDelay() time.Duration {
@@ -183,8 +228,9 @@ func (w *World) departureDelay() time.Duration {
 }
 
 // send gives c to the node's process to send, and blocks t until the answer is
-// there or ctx has ended: then it returns false, and c belongs to others.
-func (n *Node) send(ctx context.Context, t *task, c *call) bool {
+// there or ctx has ended: then it returns nil, and c belongs to others. What it
+// returns is the call that was answered, c itself or a later try of the SDK.
+func (n *Node) send(ctx context.Context, t *task, c *call) *call {
 	w := n.w
 	w.lastCall++
 	c.id, c.node, c.incarnation, c.task = w.lastCall, n, n.incarnation, t
@@ -194,13 +240,21 @@ func (n *Node) send(ctx context.Context, t *task, c *call) bool {
 	w.queue.push(w.now+w.departureDelay(), ev)
 	t.call = c
 	w.park(t, ctx)
+	if t.ended {
+		return nil
+	}
+	c = t.call
 	t.call = nil
-	return !t.ended
+	return c
 }
 
 // depart is the moment a request leaves its process, if that still runs.
 func (n *Node) depart(ev *event) {
 	w, c := n.w, ev.call
+	if len(n.aims) > 0 && n.stopped == 0 && !c.considered {
+		c.considered = true
+		n.reach(c, fault.Before)
+	}
 	switch {
 	case c.incarnation != n.incarnation:
 		w.lose(ev, &w.counters.Unsent)
@@ -209,6 +263,7 @@ func (n *Node) depart(ev *event) {
 		n.undeparted = append(n.undeparted, ev)
 	default:
 		c.departedAt = w.now
+		n.reach(c, fault.Sent)
 		n.link.request(ev)
 	}
 }
@@ -229,7 +284,7 @@ func (n *Node) RoundTrip(ctx context.Context, f func()) error {
 	w.counters.RoundTrips++
 	c := w.newCall(opTrip, "")
 	c.f = f
-	if !n.send(ctx, t, c) {
+	if n.send(ctx, t, c) == nil {
 		return &noAnswerError{kind: opTrip, cause: lock.CauseOf(ctx)}
 	}
 	w.release(c)

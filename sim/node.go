@@ -27,6 +27,8 @@ type Node struct {
 
 	deferred            []*task  // ready, but the node is stopped
 	undeparted          []*event // requests that wait for the node to run
+	aims                []int    // aimed faults of the plan that have not struck
+	late                []func() // timeouts that were due while the node stood still
 	firstLive, lastLive *task
 	firstCtx, lastCtx   *task
 	firstTimer          *event

@@ -200,6 +200,9 @@ func TestHealEndsEverythingAtOnceAndNothingNewBegins(t *testing.T) {
 		if info.Duration == fault.Instant {
 			f.Duration = 0
 		}
+		if len(info.Moments) > 0 {
+			f.Aim = fault.Aim{Moment: info.Moments[0], Nth: 1}
+		}
 		later := f
 		later.Start = 2 * time.Minute
 		plan = append(plan, f, later)

@@ -23,7 +23,13 @@ var _ lock.Runtime = (*Runtime)(nil)
 
 // Now implements lock.Runtime. It counts through suspends, goes on through
 // crashes, and is subject to clock-rate faults alone.
-func (r *Runtime) Now() time.Duration { return r.node.clock.now(r.node.w.now) }
+func (r *Runtime) Now() time.Duration {
+	n := r.node
+	if n.w.config.PreemptEvery > 0 {
+		return n.preemptibleNow()
+	}
+	return n.clock.now(n.w.now)
+}
 
 // Sleep implements lock.Runtime. It ends at the first true time at which Now has
 // advanced by d and the process runs; after a suspend that fell into it up to
@@ -64,14 +70,24 @@ func (r *Runtime) Go(f func()) (join func()) {
 }
 
 // WithTimeoutCause spares the lock a task for each request. The context ends
-// once Now has advanced by d; a process that stands still sees it when it runs
-// again.
+// once Now has advanced by d. In a process that stands still then, timers and
+// answers wait for it to go on, and the Chooser says which of them comes first:
+// a call may return its answer although its context has ended, or be told of the
+// timeout although its answer has come.
 func (r *Runtime) WithTimeoutCause(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	if r.incarnation != r.node.incarnation {
 		return ctx, func() { cancel(nil) }
 	}
-	alarm := r.node.AtLocal(r.Now()+d, func() { cancel(cause) })
+	n := r.node
+	alarm := n.AtLocal(n.clock.now(n.w.now)+d, func() {
+		if n.stopped > 0 {
+			n.w.counters.LateTimeouts++
+			n.late = append(n.late, func() { cancel(cause) })
+			return
+		}
+		cancel(cause)
+	})
 	return ctx, func() {
 		alarm.Stop()
 		cancel(nil)
@@ -117,7 +133,16 @@ func (n *Node) run() {
 		w.queue.push(w.now+w.departureDelay(), ev)
 	}
 	n.undeparted = n.undeparted[:0]
+	for _, f := range n.late {
+		// Before the tasks of this instant, or after them.
+		w.At(w.now+time.Duration(w.choose(w.timingOut, 2))*lateTimer, f)
+	}
+	n.late = n.late[:0]
 }
+
+// lateTimer is how much later than the answers the timers of a process may be
+// seen to that goes on after a pause.
+const lateTimer = 50 * time.Microsecond
 
 func (n *Node) suspend() {
 	n.stop()
@@ -176,6 +201,8 @@ func (n *Node) crash() {
 		}
 		ev = next
 	}
+	clear(n.late)
+	n.late = n.late[:0]
 	for _, f := range n.crashes {
 		w.observe(f)
 	}

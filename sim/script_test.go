@@ -19,7 +19,8 @@ import (
 // and what comes of it, each line with its true time. Every message takes 1 ms
 // and departs 1 ns after its call, unless a script says otherwise.
 //
-//	run [clients=2] [until=100ms] [min=1ms] [max=1ms] [depart=1ns] [ttl=0] [watch] [current] [trace]
+//	run [clients=2] [until=100ms] [min=1ms] [max=1ms] [depart=1ns] [ttl=0] [watch] [current]
+//	    [perkey] [retry=0] [lag=0] [trace]
 //	fault 10ms +5ms partition c0
 //	n0 10ms get k
 //	n0 10ms timeout=3ms cas k "" v      # "" means: no revision
@@ -72,6 +73,12 @@ func newScript(t *testing.T, d *datadriven.TestData) *script {
 			c.Store.Watch = true
 		case "current":
 			c.Store.ConflictReturnsCurrent = true
+		case "perkey":
+			c.Store.RevisionsPerKey = true
+		case "retry":
+			c.Store.Retry = duration(t, value)
+		case "lag":
+			c.Store.WatchLag = duration(t, value)
 		case "trace":
 			trace = true
 		default:
@@ -96,6 +103,7 @@ func newScript(t *testing.T, d *datadriven.TestData) *script {
 		d.Fatalf(t, "%v", err)
 	}
 	s.w = w
+	w.OnTamper(func(x sim.Tamper) { s.printf("tampered with %s", x.Key) })
 	if trace {
 		w.SetTrace(func(_ time.Duration, line string) { s.printf("  %s", line) })
 	}

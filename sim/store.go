@@ -5,11 +5,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/lock"
 )
 
 // server is the one store: a map of keys whose revisions are the values of one
-// counter. It serves a request in the instant it arrives, one at a time, so the
+// counter, or of a counter for each key (StoreConfig.RevisionsPerKey). It serves a request in the instant it arrives, one at a time, so the
 // order of arrival is the order of linearization.
 //
 // A stored value is never changed in place, so versions may share it; a client
@@ -24,7 +25,8 @@ type server struct {
 	down       int
 	restarting int
 	failing    int // in failover
-	throttle   int64
+	throttle   [classes]int64
+	refuse     [classes]int64
 	stale      []time.Duration
 	brokenAt   time.Duration // what departed before is lost; -1: none
 	remember   time.Duration // how long old versions are kept
@@ -37,6 +39,7 @@ type entry struct {
 	exists    bool
 	record    lock.Record
 	writtenAt time.Duration
+	writes    uint64 // its own counter; a deletion leaves it alone
 	waiters   []*call
 	expiry    *event    // set if the bucket has a TTL and the key exists
 	versions  []version // oldest first, if the plan needs them
@@ -48,11 +51,12 @@ type version struct {
 	exists    bool
 	record    lock.Record
 	writtenAt time.Duration
-	counter   uint64
+	counter   uint64 // the store's, and
+	writes    uint64 // the key's own
 }
 
 func newServer(w *World) *server {
-	s := &server{w: w, keys: make(map[string]*entry), brokenAt: -1}
+	s := &server{w: w, keys: make(map[string]*entry), brokenAt: -1, remember: w.config.Store.WatchLag}
 	for _, f := range w.config.Plan {
 		s.rememberFor(f)
 	}
@@ -82,6 +86,9 @@ func (s *server) arrive(ev *event) {
 	}
 	record, err := s.apply(c, e)
 	s.w.mix(e.hash + s.counter)
+	if !c.answered {
+		c.node.reach(c, fault.Applied)
+	}
 	s.answer(ev, record, err)
 }
 
@@ -103,9 +110,9 @@ func (s *server) apply(c *call, e *entry) (lock.Record, error) {
 	case opGet:
 		return s.read(e)
 	case opWait:
-		return e.read()
+		return s.readCached(c, e)
 	case opPut:
-		return s.write(c, e), nil
+		return s.serve(c, e), nil
 	case opRemove:
 		if e.exists {
 			s.remove(e)
@@ -116,7 +123,7 @@ func (s *server) apply(c *call, e *entry) (lock.Record, error) {
 		if e.record.Revision != c.old {
 			return lock.Record{}, s.conflict(e)
 		}
-		return s.write(c, e), nil
+		return s.serve(c, e), nil
 	default: // opDelete
 		if !e.exists {
 			return lock.Record{}, lock.ErrNotFound
@@ -145,17 +152,31 @@ func (s *server) conflict(e *entry) error {
 	return &lock.ConflictError{Current: r, Known: true}
 }
 
-// write gives e the call's value under a new revision, and returns the new
-// record without the value.
-func (s *server) write(c *call, e *entry) lock.Record {
+// serve writes the call's value, and returns the new record without the value.
+func (s *server) serve(c *call, e *entry) lock.Record {
+	s.write(e, c.value)
+	s.wrote(c)
+	return lock.Record{Revision: e.record.Revision}
+}
+
+// write gives e a value under a new revision. A value is never changed in place.
+func (s *server) write(e *entry, value []byte) {
 	s.counter++
+	e.writes++
 	e.exists = true
-	e.record = lock.Record{Value: c.value, Revision: lock.Revision(strconv.FormatUint(s.counter, 10))}
+	e.record = lock.Record{Value: value, Revision: s.revision(e)}
 	e.writtenAt = s.w.now
 	s.setExpiry(e)
 	s.changed(e)
-	s.wrote(c)
-	return lock.Record{Revision: e.record.Revision}
+}
+
+// revision returns the revision of the write that e is having.
+func (s *server) revision(e *entry) lock.Revision {
+	n := s.counter
+	if s.w.config.Store.RevisionsPerKey {
+		n = e.writes
+	}
+	return lock.Revision(strconv.FormatUint(n, 10))
 }
 
 func (s *server) remove(e *entry) {
@@ -234,7 +255,30 @@ func (s *server) answerWait(c *call, record lock.Record, err error) {
 	c.wait = nil
 	ev := s.w.newEvent(evReply, c.node)
 	ev.call = c
+	if lag := s.w.config.Store.WatchLag; lag > 0 {
+		c.kept += time.Duration(s.w.choose(s.w.watching, uint64(lag)+1))
+	}
+	c.node.reach(c, fault.Applied)
 	s.answer(ev, record, err)
+}
+
+// readCached answers a Wait whose key differs from what it names already. With
+// StoreConfig.WatchLag that may be an older version, if it differs too: it comes
+// from a cache that follows behind.
+func (s *server) readCached(c *call, e *entry) (lock.Record, error) {
+	lag := s.w.config.Store.WatchLag
+	if lag == 0 || s.w.choose(s.w.watching, 2) == 0 {
+		return e.read()
+	}
+	v := e.versionAt(s.w.now - time.Duration(s.w.choose(s.w.watching, uint64(lag)+1)))
+	if v.record.Revision == c.old || v.record.Revision == e.record.Revision {
+		return e.read()
+	}
+	s.w.counters.StaleWaits++
+	if !v.exists {
+		return lock.Record{}, lock.ErrNotFound
+	}
+	return v.record, nil
 }
 
 // setExpiry follows a write: there is one event per key, which on its turn looks

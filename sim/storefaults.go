@@ -12,6 +12,7 @@ import (
 
 var (
 	errThrottled = fmt.Errorf("sim: throttled: %w", lock.ErrUnavailable)
+	errDenied    = fmt.Errorf("sim: permission denied: %w", lock.ErrRefused)
 	errRestart   = fmt.Errorf("sim: connection refused, the store is starting: %w", lock.ErrUnavailable)
 	errReset     = errors.New("sim: connection reset by the store")
 )
@@ -34,9 +35,13 @@ func (s *server) admit(ev *event) bool {
 	case s.failing > 0:
 		s.inFailover(ev)
 		return false
-	case w.perMille(w.throttle, s.throttle):
+	case w.perMille(w.throttle, s.throttle[c.kind.class()]):
 		w.counters.Throttled++
 		s.answer(ev, lock.Record{}, errThrottled)
+		return false
+	case w.perMille(w.refusal, s.refuse[c.kind.class()]):
+		w.counters.Denied++
+		s.answer(ev, lock.Record{}, errDenied)
 		return false
 	}
 	return true
@@ -78,7 +83,8 @@ func (s *server) back() {
 
 // rememberFor makes the store keep versions for as long as f may ask for them.
 func (s *server) rememberFor(f fault.Fault) {
-	if f.Kind == fault.StaleRead || f.Kind == fault.LostWrite {
+	switch f.Kind {
+	case fault.StaleRead, fault.LostWrite, fault.RestoreRecord:
 		s.remember = max(s.remember, time.Duration(f.Amount))
 	}
 }
@@ -87,7 +93,7 @@ func (s *server) rememberFor(f fault.Fault) {
 func (s *server) keep(e *entry) {
 	now := s.w.now
 	e.versions = append(e.versions, version{
-		at: now, exists: e.exists, record: e.record, writtenAt: e.writtenAt, counter: s.counter,
+		at: now, exists: e.exists, record: e.record, writtenAt: e.writtenAt, counter: s.counter, writes: e.writes,
 	})
 	if len(e.versions)%64 != 0 {
 		return
@@ -143,6 +149,7 @@ func (s *server) rollBack(ago time.Duration) {
 			continue
 		}
 		s.w.counters.LostWrites++
+		e.writes = v.writes
 		e.exists, e.record, e.writtenAt = v.exists, v.record, v.writtenAt
 		s.changed(e)
 		if e.exists {

@@ -26,6 +26,13 @@ type Counters struct {
 	LateReplies  uint64 // replies that found nobody waiting
 	Refused      uint64 // requests refused by a restarting store
 	Throttled    uint64
+	Denied       uint64 // requests refused by fault.Refuse
+	Retries      uint64 // requests that an SDK sent again
+	StaleWaits   uint64 // waits answered with a version that was not the current one
+	Tampered     uint64 // records changed by nobody's client
+	Strikes      uint64 // of aimed faults
+	Preemptions  uint64 // tasks interrupted by Config.PreemptEvery
+	LateTimeouts uint64 // timeouts that fell into a pause
 	StaleReads   uint64 // reads answered with a version that was not the current one
 	LostWrites   uint64 // keys rolled back by fault.LostWrite
 	Expired      uint64 // keys removed by the bucket TTL
@@ -74,7 +81,7 @@ func (w *World) traceEvent(ev *event) {
 	switch {
 	case ev.call != nil:
 		w.tracef("%s %s %s", ev.node, eventNames[ev.kind], ev.call)
-	case ev.kind == evFaultStart || ev.kind == evFaultEnd:
+	case ev.kind == evFaultStart || ev.kind == evFaultEnd || ev.kind == evStrike:
 		w.tracef("%s %s", eventNames[ev.kind], w.plan[ev.fault].Fault)
 	case ev.kind == evExpire:
 		w.tracef("store expiry %s", ev.entry.key)

@@ -24,6 +24,11 @@ type Config struct {
 	Clients int
 	Latency LatencyConfig
 	Store   StoreConfig
+	// PreemptEvery makes about one in so many calls of Runtime.Now interrupt the
+	// task that calls, before or after it has read the clock, so that other tasks
+	// of the process run and up to MaxPreempt passes. The process must then hold no
+	// mutex over a call of Now. 0: a task runs until it blocks.
+	PreemptEvery int
 	// StuckAfter is how long, in real time, one step of a task may take before
 	// Run gives up with ErrStuck. Default 10 s.
 	StuckAfter time.Duration
@@ -54,6 +59,17 @@ type StoreConfig struct {
 	Watch bool
 	// ConflictReturnsCurrent: a failed CompareAndSwap carries the current record.
 	ConflictReturnsCurrent bool
+	// RevisionsPerKey: each key counts its own writes, so that the same revision
+	// occurs under many keys. Otherwise no revision occurs twice in the store.
+	RevisionsPerKey bool
+	// Retry: the clients' SDK sends a request again, up to three times in all, if
+	// a message of it was lost, so long after it had left. A write that was
+	// carried out then meets itself: it ends in a conflict. 0: no SDK retries.
+	Retry time.Duration
+	// WatchLag bounds how late a Wait is told of a change, and how old the answer
+	// to a Wait may be whose key has changed already. It goes as far as
+	// lock.Watcher allows. 0: told at once, of what is there.
+	WatchLag time.Duration
 }
 
 func (c *Config) validate() error {
@@ -75,9 +91,16 @@ func (c *Config) validate() error {
 	if c.Latency.Min < 0 || c.Latency.Max < c.Latency.Min {
 		return fmt.Errorf("sim: Latency.Max %v must not be under Latency.Min %v, nor that negative", c.Latency.Max, c.Latency.Min)
 	}
-	if c.Latency.Departure < 0 || c.StuckAfter < 0 || c.Store.BucketTTL < 0 {
-		return fmt.Errorf("sim: Latency.Departure %v, StuckAfter %v and Store.BucketTTL %v must not be negative",
-			c.Latency.Departure, c.StuckAfter, c.Store.BucketTTL)
+	for _, d := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"Latency.Departure", c.Latency.Departure}, {"StuckAfter", c.StuckAfter}, {"Store.BucketTTL", c.Store.BucketTTL},
+		{"Store.Retry", c.Store.Retry}, {"Store.WatchLag", c.Store.WatchLag}, {"PreemptEvery", time.Duration(c.PreemptEvery)},
+	} {
+		if d.value < 0 {
+			return fmt.Errorf("sim: %s %v must not be negative", d.name, d.value)
+		}
 	}
 	for _, table := range [][]time.Duration{c.Latency.Reads, c.Latency.Writes} {
 		if len(table) > 0 && (table[0] < 0 || !slices.IsSorted(table)) {
@@ -106,12 +129,16 @@ type World struct {
 
 	schedule, latency, departure, jitter     *stream
 	loss, duplicate, throttle, failover      *stream
-	stale, waking                            *stream
+	stale, waking, refusal, watching         *stream
+	tampering, preempting, timingOut         *stream
 	streams                                  map[string]*stream // World.Choose
 	hash                                     uint64
 	counters                                 Counters
 	trace                                    func(time.Duration, string)
 	onWrite                                  func(Write)
+	onTamper                                 func(Tamper)
+	strikes                                  []Strike
+	untilPreempt                             uint64 // calls of Now
 	freeEvents                               []*event
 	freeTasks                                []*task
 	freeWorkers                              []*worker
@@ -141,10 +168,13 @@ func New(c Config) (*World, error) {
 		{&w.schedule, streamSchedule}, {&w.latency, streamLatency}, {&w.departure, streamDeparture},
 		{&w.jitter, streamJitter}, {&w.loss, streamLoss}, {&w.duplicate, streamDuplicate},
 		{&w.throttle, streamThrottle}, {&w.failover, streamFailover}, {&w.stale, streamStale}, {&w.waking, streamWake},
+		{&w.refusal, streamRefusal}, {&w.watching, streamWatch}, {&w.tampering, streamTamper},
+		{&w.preempting, streamPreempt}, {&w.timingOut, streamTimeout},
 	} {
 		*s.at = newStream(c.Chooser, s.name)
 	}
 	w.store = newServer(w)
+	w.drawPreemption()
 	for i := range c.Clients {
 		w.nodes = append(w.nodes, newNode(w, i))
 	}
@@ -275,6 +305,8 @@ func (w *World) deliver(ev *event) {
 		w.startFault(ev.fault)
 	case evFaultEnd:
 		w.endFault(ev.fault)
+	case evStrike:
+		w.strikeLate(ev.fault)
 	case evExpire:
 		w.store.expire(ev.entry)
 	}

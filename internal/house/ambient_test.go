@@ -86,6 +86,7 @@ var clockReaders = map[string]string{
 
 // packageVariables may be more than an error or an assertion.
 var packageVariables = map[string]string{
+	"fault.table":       "what each kind of fault is; never written",
 	"lock.processStart": "anchors the monotonic clock, once",
 	"sim.eventNames":    "a table that is never written",
 	"sim.opNames":       "a table that is never written",
