@@ -76,6 +76,9 @@ func appendEvent(b []byte, e *Event) []byte {
 	}
 	b = appendNumber(b, `,"value":`, e.Value)
 	b = appendNumber(b, `,"requests":`, int64(e.Requests))
+	if e.Held {
+		b = append(b, `,"held":true`...)
+	}
 	if e.Try {
 		b = append(b, `,"try":true`...)
 	}

@@ -131,10 +131,11 @@ func (v *Verdict) Property(name string) (Property, bool) {
 // Checker judges histories one after the other and keeps its memory in between.
 // It is for one goroutine at a time. Its zero value works.
 type Checker struct {
-	index index
-	lin   linearizer
-	ends  []int64
-	order []int32
+	index     index
+	lin       linearizer
+	stretches []stretch
+	ends      []int64
+	order     []int32
 }
 
 // Check judges h. When ctx ends, what is not judged by then is Unknown.
