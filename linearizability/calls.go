@@ -77,8 +77,15 @@ func (x *index) ask(i int, e *Event) error {
 		if k < 0 {
 			return malformed(i, e, "process %d has no %v open", e.Process, e.Op)
 		}
-		x.returned(x.open.events[k], int32(i), -1)
+		call := x.open.events[k]
+		x.returned(call, int32(i), -1)
 		x.open.remove(k)
+		if e.Holder > 0 {
+			// It names a holder as a refused acquire does.
+			l := &x.locks[x.lockNamed(e.Lock)]
+			l.tries = append(l.tries, try{call: x.h[call].At, ret: e.At, answered: e.At, client: int32(e.Client),
+				holder: int32(e.Holder) - 1, callAt: call, retAt: int32(i), failed: true, inspect: true})
+		}
 		return nil
 	}
 	if k >= 0 {

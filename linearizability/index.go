@@ -61,6 +61,8 @@ type try struct {
 	retAt     int32 // event, -1 if none
 	mode      Mode
 	failed    bool
+	held      bool // it failed because another holds the lock
+	inspect   bool // it did not ask for the lock, but who holds it
 }
 
 // lockIndex is one lock's part of the history, in the order of returns.

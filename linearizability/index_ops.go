@@ -45,7 +45,7 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 	case Ok:
 		return x.granted(i, e, call, lock)
 	case Fail:
-		t.failed = true
+		t.failed, t.held = true, e.Held || e.Holder > 0
 		l.tries = append(l.tries, t)
 	case Info:
 		p.ended = true
