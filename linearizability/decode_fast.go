@@ -25,8 +25,8 @@ func (d *decoder) fastEvent(line []byte) (Event, bool) {
 		if s.skip(',') {
 			continue
 		}
-		const opAndPhase = 1<<3 | 1<<4
-		return e, s.skip('}') && s.at == len(line) && seen&opAndPhase == opAndPhase
+		const needed = 1<<5 - 1
+		return e, s.skip('}') && s.at == len(line) && seen&needed == needed
 	}
 }
 

@@ -33,7 +33,10 @@ func (x *index) reportedLost(i int, e *Event, g *grant) {
 //	                 lost?
 func (c *Checker) leaseKept(_ context.Context, p *Params) Property {
 	x := &c.index
-	if x.keeps == 0 {
+	switch {
+	case x.keeps == 0 && p.TTL == 0:
+		return Property{Verdict: NotApplicable, Detail: "ttl not given"}
+	case x.keeps == 0:
 		return Property{Verdict: NotApplicable, Detail: "not promised: a lease may be lost at any time"}
 	}
 	count, first := 0, earlyLoss{}

@@ -26,6 +26,9 @@ func (c *Checker) lossNotice(_ context.Context, p *Params) Property {
 	if !p.Promises.LossNotice {
 		return Property{Verdict: NotApplicable, Detail: "not promised: a holder may learn of its loss late, or never"}
 	}
+	if p.NoticeSlack == 0 {
+		return Property{Verdict: NotApplicable, Detail: "notice_slack not given"}
+	}
 	n := notices{}
 	for i := range x.locks {
 		grants := x.locks[i].grants
