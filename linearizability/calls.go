@@ -39,17 +39,14 @@ func (x *index) returned(at, ret, gaveUp int32) {
 	x.calls = append(x.calls, call{at: at, ret: ret, gaveUp: gaveUp})
 }
 
-// giveUp notes that nobody wants the answer of an acquire any more.
-func (x *index) giveUp(i int, e *Event, p *process) error {
+// giveUp notes that nobody wants the answer of an acquire any more. One that comes
+// when the answer is there already is too late to mean anything.
+func (x *index) giveUp(i int, e *Event, p *process) {
 	lock := x.lockNamed(e.Lock)
 	at := slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
-	if at < 0 {
-		return malformed(i, e, "process %d has no acquire of lock %s open", e.Process, e.Lock)
-	}
-	if p.open[at].gaveUp < 0 {
+	if at >= 0 && p.open[at].gaveUp < 0 {
 		p.open[at].gaveUp = int32(i)
 	}
-	return nil
 }
 
 // gaveUpBy returns the event by which the caller of an acquire that ends with e had

@@ -255,7 +255,8 @@ func (x *index) add(i int, e *Event) error {
 		x.crash(i, e, p)
 		return nil
 	case OpGiveUp:
-		return x.giveUp(i, e, p)
+		x.giveUp(i, e, p)
+		return nil
 	case OpInspect, OpClose:
 		return x.ask(i, e)
 	}
