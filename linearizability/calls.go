@@ -39,17 +39,14 @@ func (x *index) returned(at, ret, gaveUp int32) {
 	x.calls = append(x.calls, call{at: at, ret: ret, gaveUp: gaveUp})
 }
 
-// giveUp notes that nobody wants the answer of an acquire any more.
-func (x *index) giveUp(i int, e *Event, p *process) error {
+// giveUp notes that nobody wants the answer of an acquire any more. One that comes
+// when the answer is there already is too late to mean anything.
+func (x *index) giveUp(i int, e *Event, p *process) {
 	lock := x.lockNamed(e.Lock)
 	at := slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
-	if at < 0 {
-		return malformed(i, e, "process %d has no acquire of lock %s open", e.Process, e.Lock)
-	}
-	if p.open[at].gaveUp < 0 {
+	if at >= 0 && p.open[at].gaveUp < 0 {
 		p.open[at].gaveUp = int32(i)
 	}
-	return nil
 }
 
 // gaveUpBy returns the event by which the caller of an acquire that ends with e had
@@ -77,8 +74,15 @@ func (x *index) ask(i int, e *Event) error {
 		if k < 0 {
 			return malformed(i, e, "process %d has no %v open", e.Process, e.Op)
 		}
-		x.returned(x.open.events[k], int32(i), -1)
+		call := x.open.events[k]
+		x.returned(call, int32(i), -1)
 		x.open.remove(k)
+		if e.Holder > 0 {
+			// It names a holder as a refused acquire does.
+			l := &x.locks[x.lockNamed(e.Lock)]
+			l.tries = append(l.tries, try{call: x.h[call].At, ret: e.At, answered: e.At, client: int32(e.Client),
+				holder: int32(e.Holder) - 1, callAt: call, retAt: int32(i), failed: true, inspect: true})
+		}
 		return nil
 	}
 	if k >= 0 {

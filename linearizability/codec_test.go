@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -40,6 +41,22 @@ func TestReadNamesTheLineAndWhatIsWrongWithIt(t *testing.T) {
 		{"no lock", goodHeader + strings.Replace(event, `"lock":"a"`, `"lock":""`, 1) + "\n", "line 2: no lock is named"},
 		{"grant on an invoke", goodHeader + strings.Replace(event, `"lock"`, `"grant":1,"lock"`, 1) + "\n", "line 2: acquire invoke with grant 1"},
 		{"holder on an invoke", goodHeader + strings.Replace(event, `"lock"`, `"holder":1,"lock"`, 1) + "\n", "line 2: acquire invoke names a holder"},
+		{"no time", goodHeader + strings.Replace(event, `"at":1,`, "", 1) + "\n", "line 2: at is missing"},
+		{"no client", goodHeader + strings.Replace(event, `"client":0,`, "", 1) + "\n", "line 2: client is missing"},
+		{"no process", goodHeader + strings.Replace(event, `"process":0,`, "", 1) + "\n", "line 2: process is missing"},
+		{"a key twice", goodHeader + strings.Replace(event, `"client":0`, `"client":0,"client":1`, 1) + "\n", `line 2: "client" stands there twice`},
+		{"a key twice but for its case", goodHeader + strings.Replace(event, `"at":1`, `"at":1,"AT":2`, 1) + "\n", `line 2: "AT" stands there twice`},
+		{"a parameter twice", `{"schema":"lockproof.history/v1","ttl":"1s","ttl":"2s"}` + "\n", `line 1: "ttl" stands there twice`},
+		{"a key twice inside", `{"schema":"lockproof.history/v1","faulty":[{"client":0,"from":"1s","from":"2s","to":"3s"}]}` + "\n", `line 1: "from" stands there twice`},
+		{"end before the last event", `{"schema":"lockproof.history/v1","end":"1ns"}` + "\n" + event + "\n" + strings.Replace(event, `"at":1,"client":0,"process":0`, `"at":2,"client":1,"process":1`, 1) + "\n",
+			"line 3: the event is at 2ns, after the end that the header gives: 1ns"},
+		{"lock is no UTF-8", goodHeader + event + "\n" + strings.Replace(event, `"lock":"a"`, "\"lock\":\"a\xff\"", 1) + "\n", `line 3: the lock's name is not UTF-8: "\"a\xff\""`},
+		{"lock has a lone surrogate", goodHeader + strings.Replace(event, `"lock":"a"`, `"lock":"a\ud800"`, 1) + "\n", `line 2: the lock's name has half a surrogate pair: "a\ud800"`},
+		{"surrogates in the wrong order", goodHeader + strings.Replace(event, `"lock":"a"`, `"lock":"\udc00\ud800"`, 1) + "\n", "line 2: the lock's name has half a surrogate pair"},
+		{"promises in the old way and the new", `{"schema":"lockproof.history/v1","tokens":true,"promises":{"release":"held"}}` + "\n", "line 1: promises_notice and tokens belong inside promises"},
+		{"unknown proof", `{"schema":"lockproof.history/v1","promises":{"release":"maybe"}}` + "\n", `line 1: release proves "maybe"`},
+		{"negative promise", `{"schema":"lockproof.history/v1","promises":{"release":"held","call_limit":"-1s"}}` + "\n", "line 1: promises: call_limit -1s is out of range"},
+		{"stall ends before it starts", `{"schema":"lockproof.history/v1","stalls":[{"from":"2s","to":"1s"}]}` + "\n", "line 1: stall from 2s to 1s makes no sense"},
 		{"too long a line", goodHeader + `{"detail":"` + strings.Repeat("x", maxLine) + `"}` + "\n", "line 2: longer than 1048576 bytes"},
 	} {
 		_, _, err := Read(strings.NewReader(test.file))
@@ -71,6 +88,58 @@ func TestFastLinesAreReadAsTheSlowOnesAre(t *testing.T) {
 	}
 	if diff := cmp.Diff(h, fast); diff != "" {
 		t.Fatal(diff)
+	}
+}
+
+// Two names that JSON cannot tell apart must not become one lock.
+func TestLockNamesThatAreNoTextAreNotWritten(t *testing.T) {
+	h := History{{Client: 1, Op: OpAcquire, Phase: Invoke, Lock: "a\xff"}}
+	var b bytes.Buffer
+	if err := Write(&b, Params{}, h); err == nil || !strings.Contains(err.Error(), "line 2: the lock's name is not UTF-8") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestLockNamesKeepEveryPairOfSurrogates(t *testing.T) {
+	for _, test := range []struct{ escaped, want string }{
+		{`\ud83d\udd12`, "\U0001f512"}, {`\\ud800`, `\ud800`}, {`x\ud83d\udd12\ud83d\udd13`, "x\U0001f512\U0001f513"}, {"\ufffd", "\ufffd"},
+	} {
+		line := `{"at":1,"client":0,"process":0,"op":"acquire","phase":"invoke","lock":"` + test.escaped + `"}` + "\n"
+		_, h, err := Read(strings.NewReader(goodHeader + line))
+		if err != nil || h[0].Lock != test.want {
+			t.Errorf("%s: %v, %v", test.escaped, h, err)
+		}
+	}
+}
+
+// A header from before there were promises means what it meant then.
+func TestOldHeadersAreReadWithThePromisesOfTheirTime(t *testing.T) {
+	expire := `{"at":1,"client":0,"process":0,"op":"acquire","phase":"invoke","lock":"a"}
+{"at":2,"client":0,"process":0,"op":"acquire","phase":"ok","lock":"a","grant":1}
+{"at":3,"client":0,"process":0,"op":"expire","phase":"info","lock":"a","grant":1}
+`
+	plain := Promises{ShortestLease: 9900 * time.Millisecond, ShortestBelief: 9800 * time.Millisecond,
+		Release: ReleaseProvesHeld, NoRetake: true, EndIsFinal: true}
+	told, fenced := plain, plain
+	told.LossNotice, fenced.Tokens = true, true
+	for _, test := range []struct {
+		name, header, events string
+		want                 Promises
+	}{
+		{"ttl alone", `"ttl":"10s","max_clock_drift_ppm":10000`, "", plain},
+		{"tokens", `"ttl":"10s","max_clock_drift_ppm":10000,"tokens":true`, "", fenced},
+		{"notice", `"ttl":"10s","max_clock_drift_ppm":10000,"promises_notice":true`, "", told},
+		{"an end of validity", `"ttl":"10s","max_clock_drift_ppm":10000`, expire, told},
+		{"no ttl", `"clients":3`, "", Promises{Release: ReleaseProvesHeld, NoRetake: true, EndIsFinal: true}},
+		{"none", `"ttl":"10s","promises":{"release":"nothing"}`, expire, Promises{}},
+	} {
+		p, _, err := Read(strings.NewReader(`{"schema":"lockproof.history/v1",` + test.header + "}\n" + test.events))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, p.Promises); diff != "" {
+			t.Errorf("%s: %s", test.name, diff)
+		}
 	}
 }
 

@@ -15,24 +15,25 @@ const maxLine = 1 << 20
 
 // eventJSON is one line. The names are short and the order is that of reading.
 type eventJSON struct {
-	At       int64  `json:"at"`
-	Client   int    `json:"client"`
-	Process  int    `json:"process"`
-	Op       string `json:"op"`
-	Phase    string `json:"phase"`
-	Lock     string `json:"lock"`
-	Mode     string `json:"mode"`
-	Token    uint64 `json:"token"`
-	Grant    int64  `json:"grant"`
-	Holder   int    `json:"holder"`
-	Since    int64  `json:"since"`
-	Until    int64  `json:"until"`
-	Fenced   bool   `json:"fenced"`
-	Value    int64  `json:"value"`
-	Requests int32  `json:"requests"`
-	Try      bool   `json:"try"`
-	Renews   bool   `json:"renews"`
-	Detail   string `json:"detail"`
+	At       *int64   `json:"at"`
+	Client   *int     `json:"client"`
+	Process  *int     `json:"process"`
+	Op       string   `json:"op"`
+	Phase    string   `json:"phase"`
+	Lock     lockName `json:"lock"`
+	Mode     string   `json:"mode"`
+	Token    uint64   `json:"token"`
+	Grant    int64    `json:"grant"`
+	Holder   int      `json:"holder"`
+	Since    int64    `json:"since"`
+	Until    int64    `json:"until"`
+	Fenced   bool     `json:"fenced"`
+	Value    int64    `json:"value"`
+	Requests int32    `json:"requests"`
+	Held     bool     `json:"held"`
+	Try      bool     `json:"try"`
+	Renews   bool     `json:"renews"`
+	Detail   string   `json:"detail"`
 }
 
 // Read reads what Write wrote. Each event is checked by itself; whether they make
@@ -69,6 +70,10 @@ func Read(r io.Reader) (Params, History, error) {
 		p.Promises.LossNotice = p.Promises.LossNotice || slices.ContainsFunc(h, func(e Event) bool { return e.Op == OpExpire })
 	}
 	want := header.Events
+	if n := len(h); n > 0 && p.End > 0 && int64(p.End) < h[n-1].At {
+		return Params{}, nil, lineError(n+1,
+			fmt.Errorf("the event is at %s, after the end that the header gives: %s", seconds(h[n-1].At), seconds(int64(p.End))))
+	}
 	if want != nil && *want < len(h) {
 		return Params{}, nil, lineError(*want+2,
 			fmt.Errorf("the header announces %d events and the file has %d", *want, len(h)))
@@ -135,22 +140,6 @@ func decodeHeader(line []byte) (Params, *headerJSON, error) {
 	return p, &j, nil
 }
 
-// strictJSON decodes one object with known fields only, and nothing after it.
-func strictJSON(line []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(line))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return errors.New("not a complete JSON object")
-		}
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("more than one JSON value")
-	}
-	return nil
-}
-
 // decoder keeps one copy of each lock name.
 type decoder struct {
 	names map[string]string
@@ -187,11 +176,32 @@ func (d *decoder) fromJSON(j *eventJSON) (Event, error) {
 	if !ok {
 		return Event{}, fmt.Errorf("unknown mode %q", j.Mode)
 	}
+	if err := j.complete(op); err != nil {
+		return Event{}, err
+	}
 	return Event{
-		At: j.At, Since: j.Since, Until: j.Until, Client: j.Client, Process: j.Process, Lock: d.intern(j.Lock),
+		At: *j.At, Since: j.Since, Until: j.Until, Client: *j.Client, Process: *j.Process, Lock: d.intern(string(j.Lock)),
 		Token: j.Token, Grant: j.Grant, Holder: j.Holder, Value: j.Value, Detail: j.Detail,
-		Requests: j.Requests, Op: op, Phase: phase, Mode: mode, Fenced: j.Fenced, Try: j.Try, Renews: j.Renews,
+		Requests: j.Requests, Op: op, Phase: phase, Mode: mode, Fenced: j.Fenced, Held: j.Held, Try: j.Try, Renews: j.Renews,
 	}, nil
+}
+
+// complete refuses an event without what only looks as if it were 0. Somebody who
+// tampers is no client.
+func (j *eventJSON) complete(op Op) error {
+	zero := 0
+	if op == OpTamper && j.Client == nil && j.Process == nil {
+		j.Client, j.Process = &zero, &zero
+	}
+	switch {
+	case j.At == nil:
+		return errors.New("at is missing")
+	case j.Client == nil:
+		return errors.New("client is missing")
+	case j.Process == nil:
+		return errors.New("process is missing")
+	}
+	return nil
 }
 
 func (d *decoder) intern(s string) string {

@@ -25,8 +25,8 @@ func (d *decoder) fastEvent(line []byte) (Event, bool) {
 		if s.skip(',') {
 			continue
 		}
-		const opAndPhase = 1<<3 | 1<<4
-		return e, s.skip('}') && s.at == len(line) && seen&opAndPhase == opAndPhase
+		const needed = 1<<5 - 1
+		return e, s.skip('}') && s.at == len(line) && seen&needed == needed
 	}
 }
 
@@ -84,6 +84,9 @@ func (d *decoder) field(e *Event, s *scanner, key []byte) (uint32, bool) {
 		n, ok = s.number()
 		e.Requests = int32(n)
 		return 1 << 11, ok && n >= math.MinInt32 && n <= math.MaxInt32
+	case "held":
+		e.Held = true
+		return 1 << 14, s.word("true")
 	case "try":
 		e.Try = true
 		return 1 << 12, s.word("true")

@@ -20,7 +20,8 @@ type headerJSON struct {
 }
 
 // Write writes a history as JSON lines: a header with p, then one event per
-// line. Text that is not valid UTF-8 is replaced, as JSON cannot carry it.
+// line. A detail that is not UTF-8 is replaced, as JSON cannot carry it; a lock whose
+// name is not is refused, as it might become another.
 func Write(w io.Writer, p Params, h History) error {
 	n := len(h)
 	header, err := json.Marshal(headerJSON{Schema: Schema, Events: &n, paramsJSON: p.toJSON()})
@@ -31,6 +32,9 @@ func Write(w io.Writer, p Params, h History) error {
 	bw.Write(append(header, '\n'))
 	line := make([]byte, 0, 512)
 	for i := range h {
+		if !utf8.ValidString(h[i].Lock) {
+			return fmt.Errorf("history line %d: the lock's name is not UTF-8: %q", i+2, h[i].Lock)
+		}
 		line = append(appendEvent(line[:0], &h[i]), '\n')
 		if _, err := bw.Write(line); err != nil {
 			return fmt.Errorf("history line %d: %w", i+2, err)
@@ -76,6 +80,9 @@ func appendEvent(b []byte, e *Event) []byte {
 	}
 	b = appendNumber(b, `,"value":`, e.Value)
 	b = appendNumber(b, `,"requests":`, int64(e.Requests))
+	if e.Held {
+		b = append(b, `,"held":true`...)
+	}
 	if e.Try {
 		b = append(b, `,"try":true`...)
 	}

@@ -107,7 +107,8 @@ type Event struct {
 	// Since is optional, on the ok of an acquire or a renew: the true time at
 	// which the request that succeeded was sent, if that is known to be later
 	// than the invoke (a waiting acquire sends many). The effect was not before
-	// it, and the lease counts from it. 0 means the invoke.
+	// it, and the lease counts from it. 0 means the invoke. On the ok of an ask it is
+	// when it was asked; 0 means at At.
 	Since int64
 	// Until is optional, on the info of an acquire or a release: the true time
 	// by which the write has been applied if it ever is. 0 means unknown: the
@@ -139,6 +140,8 @@ type Event struct {
 	Phase  Phase
 	Mode   Mode
 	Fenced bool
+	// Held, on the fail of an acquire: it was refused because another holds the lock.
+	Held bool
 	// Try, on the invoke of an acquire: it does not wait, so that being refused is an
 	// answer.
 	Try bool

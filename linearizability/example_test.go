@@ -50,5 +50,5 @@ func ExampleWrite() {
 func ExampleValidate() {
 	h := lin.History{{At: 5, Op: lin.OpAcquire, Phase: lin.Ok, Lock: "a", Grant: 1}}
 	fmt.Println(lin.Validate(h))
-	// Output: event 0 (5ns c0 acquire ok): process 0 has no acquire of lock a open
+	// Output: event 0 (line 2 of its file: 5ns c0 acquire ok): process 0 has no acquire of lock a open
 }

@@ -1,6 +1,7 @@
 package linearizability
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -9,25 +10,26 @@ import (
 
 // mutualExclusion sweeps over the belief intervals of each lock.
 //
-// A belief is [ok of the acquire, first of release invoked, own validity over,
-// told of the loss, crash, end of recording). Grants are in the order of their
-// start, so the largest overlap that a grant has with an earlier one is with
-// whichever of those ends last:
+// A belief is [ok of the acquire or resume, first of release invoked, own validity
+// over, told of the loss, crash, somebody else changed the record, end of recording).
+// They are in the order of their start, so the largest overlap that one has with an
+// earlier one is with whichever of those ends last:
 //
 //	c1 |=======================|          <- furthest end so far
 //	c2      |====|
 //	c3                |================|  overlap with c1
-func (c *Checker) mutualExclusion(context.Context, *Params) Property {
+func (c *Checker) mutualExclusion(_ context.Context, p *Params) Property {
 	x := &c.index
 	worst := overlap{}
 	count, grants := 0, 0
 	for i := range x.locks {
 		grants += len(x.locks[i].grants)
-		o := x.worstOverlap(x.locks[i].grants)
+		c.stretches = x.stretchesOf(c.stretches[:0], int32(i))
+		o := worstOverlap(c.stretches, p.Promises.NoRetake)
 		if o.size == 0 {
 			continue
 		}
-		count += c.countOverlaps(x.locks[i].grants)
+		count += c.countOverlaps(c.stretches, p.Promises.NoRetake)
 		if o.size > worst.size {
 			worst = o
 		}
@@ -38,68 +40,134 @@ func (c *Checker) mutualExclusion(context.Context, *Params) Property {
 	return x.overlapProperty(worst, count)
 }
 
+// stretch is one belief in a grant, To excluded.
+type stretch struct {
+	from, to int64
+	grant    int32
+	client   int32
+	mode     Mode
+}
+
 // overlap is how long two grants were believed in at once.
 type overlap struct {
-	first, second int32
+	first, second stretch
 	size          int64
 }
 
-// believed returns the half-open interval of a belief.
+// believed returns the half-open interval of the last belief in a grant.
 func (x *index) believed(g *grant) (from, to int64) {
-	return g.ok, min(g.beliefEnd, x.end)
+	to = min(g.beliefEnd, x.end)
+	if g.tampered != unset {
+		to = min(to, g.tampered)
+	}
+	return g.believes, to
 }
 
-func (x *index) worstOverlap(grants []int32) overlap {
-	worst := overlap{}
-	// The grant with the furthest end among all, and among exclusive ones.
-	any, exclusive := int32(-1), int32(-1)
-	anyEnd, exclusiveEnd := unset, unset
-	for _, at := range grants {
+// stretchesOf lists the beliefs of a lock in the order of their start.
+func (x *index) stretchesOf(stretches []stretch, lock int32) []stretch {
+	for _, at := range x.locks[lock].grants {
 		g := &x.grants[at]
-		from, to := x.believed(g)
-		if to <= from {
-			continue
+		if from, to := x.believed(g); to > from {
+			stretches = append(stretches, stretch{from, to, at, g.client, g.mode})
 		}
-		rival, rivalEnd := any, anyEnd
-		if g.mode == Shared {
-			rival, rivalEnd = exclusive, exclusiveEnd
+	}
+	for _, b := range x.beliefs {
+		if g := &x.grants[b.grant]; g.lock == lock && b.to > b.from {
+			stretches = append(stretches, stretch{b.from, b.to, b.grant, g.client, g.mode})
 		}
-		if size := min(to, rivalEnd) - from; rival >= 0 && size > worst.size {
-			worst = overlap{first: rival, second: at, size: size}
+	}
+	byStart := func(a, b stretch) int { return cmp.Compare(a.from, b.from) }
+	if !slices.IsSortedFunc(stretches, byStart) {
+		slices.SortStableFunc(stretches, byStart)
+	}
+	return stretches
+}
+
+// furthest are the beliefs that end last among those seen, of two clients.
+type furthest struct {
+	first, second stretch
+}
+
+func (f *furthest) add(s stretch) {
+	switch {
+	case s.to <= f.first.to && (s.client == f.first.client || s.to <= f.second.to):
+	case s.to <= f.first.to:
+		f.second = s
+	case s.client == f.first.client:
+		f.first = s
+	default:
+		f.first, f.second = s, f.first
+	}
+}
+
+// rival returns the one that ends last, of another client than s if a client may be
+// granted its own lease again.
+func (f *furthest) rival(s stretch, noRetake bool) stretch {
+	if !noRetake && f.first.client == s.client {
+		return f.second
+	}
+	return f.first
+}
+
+func worstOverlap(stretches []stretch, noRetake bool) overlap {
+	worst := overlap{}
+	var all, exclusive furthest
+	for _, s := range stretches {
+		among := &all
+		if s.mode == Shared {
+			among = &exclusive
 		}
-		if to > anyEnd {
-			any, anyEnd = at, to
+		rival := among.rival(s, noRetake)
+		if size := min(s.to, rival.to) - s.from; size > worst.size {
+			worst = overlap{first: rival, second: s, size: size}
 		}
-		if g.mode == Exclusive && to > exclusiveEnd {
-			exclusive, exclusiveEnd = at, to
+		all.add(s)
+		if s.mode == Exclusive {
+			exclusive.add(s)
 		}
 	}
 	return worst
 }
 
-// countOverlaps counts the pairs: all that overlap, less those of two readers.
-func (c *Checker) countOverlaps(grants []int32) int {
-	return c.countPairs(grants, func(*grant) bool { return true }) -
-		c.countPairs(grants, func(g *grant) bool { return g.mode == Shared })
+// countOverlaps counts the pairs: all that overlap, less those of two readers, and
+// less those of one client where it may be granted its own lease again.
+func (c *Checker) countOverlaps(stretches []stretch, noRetake bool) int {
+	pairs := c.countConflicts(stretches)
+	if noRetake {
+		return pairs
+	}
+	stretches = slices.Clone(stretches)
+	slices.SortStableFunc(stretches, func(a, b stretch) int { return cmp.Compare(a.client, b.client) })
+	for len(stretches) > 0 {
+		n := slices.IndexFunc(stretches, func(s stretch) bool { return s.client != stretches[0].client })
+		if n < 0 {
+			n = len(stretches)
+		}
+		pairs -= c.countConflicts(stretches[:n])
+		stretches = stretches[n:]
+	}
+	return pairs
 }
 
-// countPairs counts the pairs of overlapping beliefs among the grants that count:
-// those that started before this one, less those that had ended by then.
-func (c *Checker) countPairs(grants []int32, counts func(*grant) bool) int {
-	x := &c.index
+func (c *Checker) countConflicts(stretches []stretch) int {
+	return c.countPairs(stretches, func(Mode) bool { return true }) -
+		c.countPairs(stretches, func(m Mode) bool { return m == Shared })
+}
+
+// countPairs counts the pairs of overlapping beliefs among those that count: those
+// that started before this one, less those that had ended by then.
+func (c *Checker) countPairs(stretches []stretch, counts func(Mode) bool) int {
 	c.ends = c.ends[:0]
-	for _, at := range grants {
-		g := &x.grants[at]
-		if from, to := x.believed(g); to > from && counts(g) {
-			c.ends = append(c.ends, to)
+	for _, s := range stretches {
+		if counts(s.mode) {
+			c.ends = append(c.ends, s.to)
 		}
 	}
 	slices.Sort(c.ends)
 	pairs, started := 0, 0
-	for _, at := range grants {
-		g := &x.grants[at]
-		if from, to := x.believed(g); to > from && counts(g) {
-			ended := sort.Search(len(c.ends), func(i int) bool { return c.ends[i] > from })
+	for _, s := range stretches {
+		if counts(s.mode) {
+			ended := sort.Search(len(c.ends), func(i int) bool { return c.ends[i] > s.from })
 			pairs += started - ended
 			started++
 		}
@@ -108,26 +176,39 @@ func (c *Checker) countPairs(grants []int32, counts func(*grant) bool) int {
 }
 
 func (x *index) overlapProperty(o overlap, count int) Property {
-	a, b := &x.grants[o.first], &x.grants[o.second]
-	_, to := x.believed(a)
-	until := "to " + seconds(to)
-	if a.beliefEnd > x.end {
+	a, b := &x.grants[o.first.grant], &x.grants[o.second.grant]
+	until := "to " + seconds(o.first.to)
+	if a.beliefEnd > x.end && o.first.to == x.end {
 		until = "to the end of the run"
 	}
-	detail := fmt.Sprintf("c%d believed in grant %d of lock %s%s from %s %s; c%d was granted it%s (grant %d) at %s: overlap %s",
-		a.client, a.id, x.locks[a.lock].name, modeNote(a.mode), seconds(a.ok), until,
-		b.client, modeNote(b.mode), b.id, seconds(b.ok), seconds(o.size))
+	event, granted := b.okAt, "was granted it"
+	if o.second.from != b.ok {
+		event, granted = x.resumedAt(o.second), "believed again in it"
+	}
+	detail := fmt.Sprintf("c%d believed in grant %d of lock %s%s from %s %s; c%d %s%s (grant %d) at %s: overlap %s",
+		a.client, a.id, x.locks[a.lock].name, modeNote(a.mode), seconds(o.first.from), until,
+		b.client, granted, modeNote(b.mode), b.id, seconds(o.second.from), seconds(o.size))
 	if count > 1 {
 		detail += fmt.Sprintf(" (the largest of %d)", count)
 	}
-	events := []int{int(a.okAt), int(b.okAt)}
+	events := []int{int(a.okAt), int(b.okAt), int(event)}
 	for _, end := range []int32{a.endAt, b.endAt} {
 		if end >= 0 {
 			events = append(events, int(end))
 		}
 	}
-	return Property{Verdict: Violation, Detail: detail, Lock: x.locks[a.lock].name, At: b.ok, Count: count,
+	return Property{Verdict: Violation, Detail: detail, Lock: x.locks[a.lock].name, At: o.second.from, Count: count,
 		Size: o.size, Events: rising(events)}
+}
+
+// resumedAt returns the event by which a belief came back.
+func (x *index) resumedAt(s stretch) int32 {
+	for _, b := range x.beliefs {
+		if b.grant == s.grant && x.h[b.resumeAt].At == s.from {
+			return b.resumeAt
+		}
+	}
+	return x.grants[s.grant].okAt
 }
 
 func modeNote(m Mode) string {

@@ -126,9 +126,12 @@ type tokens struct {
 }
 
 // next tells whether a grant may come now, and the tokens after it. An unknown
-// token of a lock that has tokens is the smallest that it can be.
-func (t tokens) next(token uint64, mode Mode) (tokens, bool) {
+// token of a lock that has tokens is the smallest that it can be. A grant that may be
+// a lease which its client had already (again) may carry the same token again.
+func (t tokens) next(token uint64, mode Mode, again bool) (tokens, bool) {
 	switch {
+	case again && token != 0 && token == t.any:
+		return t, true
 	case token == 0 && mode == Shared:
 		token = max(t.any, t.exclusive+1)
 	case token == 0:

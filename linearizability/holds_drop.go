@@ -28,6 +28,9 @@ func (part *lockPart) dropUnderWay(x *index, l *lockIndex) {
 	}
 	for i := range l.tries {
 		t := &l.tries[i]
+		if t.inspect {
+			continue
+		}
 		all = append(all, acquire{t.client, t.call, t.answered})
 	}
 	slices.SortFunc(all, func(a, b acquire) int { return cmp.Compare(b.ret, a.ret) })

@@ -20,6 +20,9 @@ type grant struct {
 	// expiry is when the grant may have ended by itself at the earliest, retaken when
 	// its own client may have been granted the same lease again, unset if it was not.
 	expiry, retaken int64
+	// tampered is when somebody else changed the record after it was last extended,
+	// unset if nobody did.
+	tampered int64
 	// extended is when the last request that surely extended the lease was sent:
 	// the acquire itself or a renew that ended ok. renewed is the event of the
 	// latter, or -1. renewSent is when the last renew of any end was sent.
@@ -58,6 +61,8 @@ type try struct {
 	retAt     int32 // event, -1 if none
 	mode      Mode
 	failed    bool
+	held      bool // it failed because another holds the lock
+	inspect   bool // it did not ask for the lock, but who holds it
 }
 
 // lockIndex is one lock's part of the history, in the order of returns.
@@ -111,6 +116,18 @@ type index struct {
 	clients int
 	// shortestBelief is that of the promises.
 	shortestBelief int64
+	// keeps is how long a lease that was extended can surely not be lost.
+	keeps int64
+	// acquiring holds, for each client, the processes with acquires under way, and
+	// crashed the time of its last crash.
+	acquiring [][]int32
+	crashed   []int64
+	// early are the losses that were reported before a lease can have ended.
+	early []earlyLoss
+	// lost is when clients or the host stood still, sorted by start; late is what a
+	// bound may be missed by because timers were late.
+	lost []Interval
+	late int64
 	// calls are all that returned, and at the end all that did not.
 	calls []call
 	// beliefs are those that ended and came back, each up to its end.
@@ -136,11 +153,11 @@ func (x *index) reset() {
 	x.calls = x.calls[:0]
 	x.beliefs = x.beliefs[:0]
 	x.closing = x.closing[:0]
+	x.early = x.early[:0]
+	x.acquiring = resetLists(x.acquiring)
+	x.crashed = x.crashed[:0]
 	x.open.reset()
-	for i := range x.believing {
-		x.believing[i] = x.believing[i][:0]
-	}
-	x.believing = x.believing[:0]
+	x.believing = resetLists(x.believing)
 	for i := range x.untold {
 		x.untold[i] = x.untold[i][:0]
 	}
@@ -156,6 +173,8 @@ func (x *index) build(p *Params, h History) error {
 	x.h = h
 	x.clients = p.Clients
 	x.shortestBelief = p.Promises.shortestBelief()
+	x.keeps = min(x.shortestBelief, p.Promises.shortestLease())
+	x.hostLost(p)
 	x.reserve(h)
 	last := int64(0)
 	for i := range h {
@@ -192,6 +211,26 @@ func (x *index) reserve(h History) {
 	x.grants = slices.Grow(x.grants, grants)
 }
 
+// resetLists empties each list and keeps its memory.
+func resetLists(lists [][]int32) [][]int32 {
+	for i := range lists {
+		lists[i] = lists[i][:0]
+	}
+	return lists[:0]
+}
+
+// listOf returns the list of a client, growing lists to hold it.
+func listOf(lists [][]int32, client int) [][]int32 {
+	for len(lists) <= client {
+		if cap(lists) > len(lists) {
+			lists = lists[:len(lists)+1]
+		} else {
+			lists = append(lists, nil)
+		}
+	}
+	return lists
+}
+
 func (x *index) add(i int, e *Event) error {
 	if x.clients > 0 && (e.Client >= x.clients || e.Holder > x.clients) {
 		return malformed(i, e, "there are only %s", counted(x.clients, "client"))
@@ -216,7 +255,8 @@ func (x *index) add(i int, e *Event) error {
 		x.crash(i, e, p)
 		return nil
 	case OpGiveUp:
-		return x.giveUp(i, e, p)
+		x.giveUp(i, e, p)
+		return nil
 	case OpInspect, OpClose:
 		return x.ask(i, e)
 	}
@@ -246,6 +286,7 @@ func (x *index) add(i int, e *Event) error {
 	case OpResume:
 		return x.resume(i, e, g, at)
 	case OpLost:
+		x.reportedLost(i, e, g)
 		if g.lost == unset {
 			g.lost = e.At
 		}
@@ -267,13 +308,7 @@ func (x *index) process(e *Event) *process {
 			x.processes = append(x.processes, process{client: int32(e.Client)})
 		}
 	}
-	for len(x.believing) <= e.Client {
-		if cap(x.believing) > len(x.believing) {
-			x.believing = x.believing[:len(x.believing)+1]
-		} else {
-			x.believing = append(x.believing, nil)
-		}
-	}
+	x.believing = listOf(x.believing, e.Client)
 	return &x.processes[at]
 }
 

@@ -15,6 +15,11 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 			return malformed(i, e, "process %d is releasing lock %s", e.Process, e.Lock)
 		}
 		p.open = append(p.open, openAcquire{lock: lock, at: int32(i), gaveUp: -1})
+		if len(p.open) == 1 {
+			x.acquiring = listOf(x.acquiring, e.Client)
+			own, _ := x.byProcess.get(int64(e.Process))
+			x.acquiring[e.Client] = append(x.acquiring[e.Client], own)
+		}
 		return nil
 	}
 	if at < 0 {
@@ -23,6 +28,12 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 	call := p.open[at].at
 	x.returned(call, int32(i), x.gaveUpBy(&p.open[at], e))
 	p.open = slices.Delete(p.open, at, at+1)
+	if len(p.open) == 0 {
+		own, _ := x.byProcess.get(int64(e.Process))
+		all := x.acquiring[e.Client]
+		k := slices.Index(all, own)
+		x.acquiring[e.Client] = slices.Delete(all, k, k+1)
+	}
 	invoke := &x.h[call]
 	if invoke.Mode != e.Mode {
 		return malformed(i, e, "mode %v, invoked as %v", e.Mode, invoke.Mode)
@@ -34,7 +45,7 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 	case Ok:
 		return x.granted(i, e, call, lock)
 	case Fail:
-		t.failed = true
+		t.failed, t.held = true, e.Held || e.Holder > 0
 		l.tries = append(l.tries, t)
 	case Info:
 		p.ended = true
@@ -74,7 +85,7 @@ func (x *index) granted(i int, e *Event, call, lock int32) error {
 	at := int32(len(x.grants))
 	x.byGrant.put(e.Grant, at)
 	x.grants = append(x.grants, grant{
-		id: e.Grant, token: e.Token, invoke: invoke, sent: sent, ok: e.At, believes: e.At, beliefEnd: never, retaken: unset,
+		id: e.Grant, token: e.Token, invoke: invoke, sent: sent, ok: e.At, believes: e.At, beliefEnd: never, retaken: unset, tampered: unset,
 		extended: sent, renewSent: unset, renewOpen: unset, renewFailCall: unset, renewFail: unset,
 		release: unset, released: unset, expire: unset, lost: unset, crash: unset,
 		client: int32(e.Client), lock: lock, invokeAt: call, okAt: int32(i), endAt: -1, renewedAt: -1,
@@ -107,6 +118,7 @@ func (x *index) renew(i int, e *Event, g *grant) error {
 	case Ok:
 		g.extended, g.renewedAt = max(g.extended, call, e.Since), int32(i)
 	case Fail:
+		x.reportedLost(i, e, g)
 		// What a client says of a lease whose end it has reached by its own clock
 		// is no answer of the lock.
 		if g.renewFail == unset && g.expire == unset && e.At < g.extended+x.shortestBelief {
@@ -185,17 +197,48 @@ func (x *index) crash(i int, e *Event, p *process) {
 	}
 	x.believing[e.Client] = x.believing[e.Client][:0]
 	x.open.crash(e.Client)
-	for _, o := range p.open {
-		x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: o.lock})
+	for len(x.crashed) <= e.Client {
+		x.crashed = append(x.crashed, unset)
 	}
-	x.abandon(p, e.At)
+	x.crashed[e.Client] = e.At
+	if e.Client >= len(x.acquiring) {
+		return
+	}
+	for _, at := range x.acquiring[e.Client] {
+		for _, o := range x.processes[at].open {
+			x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: o.lock})
+		}
+		x.abandon(&x.processes[at], e.At)
+	}
+	x.acquiring[e.Client] = x.acquiring[e.Client][:0]
 }
 
 // finish leaves open what the history left open.
 func (x *index) finish() {
 	for i := range x.processes {
-		x.abandon(&x.processes[i], x.end)
+		p := &x.processes[i]
+		for _, o := range p.open {
+			x.returned(o.at, -1, x.gaveUpBy(&o, &x.h[o.at]))
+		}
+		x.abandon(p, x.end)
 	}
+	for i := range x.grants {
+		g := &x.grants[i]
+		if g.renewOpen != unset && !x.died(&x.h[g.renewOpenAt]) {
+			x.returned(g.renewOpenAt, -1, -1)
+		}
+		if g.releasePhase == Invoke && !x.died(&x.h[g.releaseAt]) {
+			x.returned(g.releaseAt, -1, -1)
+		}
+	}
+	for _, at := range x.open.events {
+		x.returned(at, -1, -1)
+	}
+}
+
+// died tells whether the client crashed after an event of its own.
+func (x *index) died(e *Event) bool {
+	return e.Client < len(x.crashed) && x.crashed[e.Client] >= e.At
 }
 
 // abandon turns the open acquires of a process, at a time at which nobody waits for

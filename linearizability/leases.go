@@ -7,9 +7,9 @@ import (
 
 // belief is one that ended by the holder's own clock before it came back.
 type belief struct {
-	from, to int64
-	grant    int32
-	endAt    int32 // event
+	from, to        int64
+	grant           int32
+	endAt, resumeAt int32 // events
 }
 
 // resume notes that a holder believes again.
@@ -17,7 +17,7 @@ func (x *index) resume(i int, e *Event, g *grant, at int32) error {
 	if g.endOp != OpExpire || g.lost != unset || g.release != unset || g.crash != unset {
 		return malformed(i, e, "grant %d did not end by its holder's own clock", g.id)
 	}
-	x.beliefs = append(x.beliefs, belief{from: g.believes, to: g.beliefEnd, grant: at, endAt: g.endAt})
+	x.beliefs = append(x.beliefs, belief{from: g.believes, to: g.beliefEnd, grant: at, endAt: g.endAt, resumeAt: int32(i)})
 	g.believes, g.beliefEnd, g.endAt, g.endOp, g.expire = e.At, never, -1, OpInvalid, unset
 	x.believing[e.Client] = append(x.believing[e.Client], at)
 	return nil
@@ -42,8 +42,8 @@ func (x *index) leases(p *Promises) {
 		for _, at := range l.grants {
 			g := &x.grants[at]
 			g.expiry = min(never, g.extended+lease)
-			if t := l.tamperedFrom(g.extended); t != unset {
-				g.expiry = min(g.expiry, t)
+			if g.tampered = l.tamperedFrom(g.extended); g.tampered != unset {
+				g.expiry, g.loose = min(g.expiry, g.tampered), true
 			}
 		}
 		if !p.NoRetake {
@@ -68,8 +68,8 @@ func (l *lockIndex) tamperedFrom(at int64) int64 {
 //	grant 2                |=====================?
 func (x *index) retakes(l *lockIndex, p *Promises) {
 	// Of each client: its last grant, and when older ones may have been released.
-	type span struct{ from, to int64 }
-	last, freed := map[int32]*grant{}, map[int32][]span{}
+	type time struct{ from, to int64 }
+	last, freed := map[int32]*grant{}, map[int32][]time{}
 	for _, at := range l.grants {
 		g := &x.grants[at]
 		before := last[g.client]
@@ -83,7 +83,7 @@ func (x *index) retakes(l *lockIndex, p *Promises) {
 		}
 		before.retaken, g.again = g.sent, true
 		if from, to, released := before.releasing(); released {
-			freed[g.client] = append(freed[g.client], span{from, to})
+			freed[g.client] = append(freed[g.client], time{from, to})
 		}
 		for _, r := range freed[g.client] {
 			if r.to > g.sent {

@@ -20,16 +20,17 @@ type stall struct {
 	// free is since when nobody believes, freeAt the event that made it so.
 	free    int64
 	freeAt  int
-	demands []demand // by client
-	granted bool     // a wanted grant was seen after the healing
+	granted bool // a wanted grant was seen after the healing
 	wanted  bool
 }
 
-// demand is one client's: open acquires, since when, and since when there is none.
+// demand is one client's of one lock: open acquires, since when, and since when there
+// is none.
 type demand struct {
 	open       int
 	from, idle int64
 	fromAt     int
+	lock       int32
 }
 
 // longStall is a witness.
@@ -39,15 +40,27 @@ type longStall struct {
 	events   []int
 }
 
-// liveness checks that no lock stalls for longer than the bound after HealAt.
+// watch is the state of the liveness checker.
+type watch struct {
+	x           *index
+	heal, bound int64
+	stalls      []stall // by lock
+	demands     []demand
+	// byPair finds a demand by lock and client; ofClient lists those of a client.
+	byPair   map[[2]int32]int32
+	ofClient map[int32][]int32
+}
+
+// liveness checks that no lock stalls for longer than the bound after HealAt. Time in
+// which the host stood still does not count.
 func (c *Checker) liveness(_ context.Context, p *Params) Property {
 	bound := p.livenessBound()
 	if bound == 0 {
 		return Property{Verdict: NotApplicable, Detail: "no ttl and bound to measure by"}
 	}
 	x := &c.index
-	stalls := make([]stall, len(x.locks))
-	heal := int64(p.HealAt)
+	w := watch{x: x, heal: int64(p.HealAt), bound: bound, stalls: make([]stall, len(x.locks)),
+		byPair: map[[2]int32]int32{}, ofClient: map[int32][]int32{}}
 	crashes := x.crashes
 	for i := range x.h {
 		e := &x.h[i]
@@ -56,65 +69,67 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 			continue
 		case OpCrash:
 			for ; len(crashes) > 0 && crashes[0].event == int32(i); crashes = crashes[1:] {
-				s := &stalls[crashes[0].lock]
 				if crashes[0].belief {
-					s.disbelieve(i, e.At)
+					w.stalls[crashes[0].lock].disbelieve(i, e.At)
 				} else {
-					s.demand(e.Client).stop(e.At)
+					w.demand(crashes[0].lock, e.Client).stop(e.At)
 				}
 			}
-			for k := range stalls { // whoever starts anew looks anew
-				if e.Client < len(stalls[k].demands) {
-					stalls[k].demands[e.Client].from = unset
-				}
+			for _, at := range w.ofClient[int32(e.Client)] { // whoever starts anew looks anew
+				w.demands[at].from = unset
 			}
 			continue
 		}
-		if found := x.advance(stalls, i, e, heal, bound); found != nil {
-			return x.stallProperty(found, bound)
+		if found := w.advance(i, e); found != nil {
+			return w.property(found)
 		}
 	}
-	return x.livenessOf(stalls, heal, bound)
+	return w.judge()
 }
 
 // advance brings the stalls up to event i.
-func (x *index) advance(stalls []stall, i int, e *Event, heal, bound int64) *longStall {
-	lock := x.byName[e.Lock]
-	s := &stalls[lock]
+func (w *watch) advance(i int, e *Event) *longStall {
+	lock := w.x.byName[e.Lock]
+	s := &w.stalls[lock]
 	if e.Op != OpAcquire {
-		// The belief of a grant ends once, at the event that the index has noted.
-		at, _ := x.byGrant.get(e.Grant)
-		switch g := &x.grants[at]; {
+		// Each belief of a grant ends once, at the event that the index has noted.
+		at, _ := w.x.byGrant.get(e.Grant)
+		switch g := &w.x.grants[at]; {
 		case e.Op == OpResume:
 			s.believers++
-		case x.endsBelief(i, g):
+		case w.x.endsBelief(i, g):
 			s.disbelieve(i, e.At)
 		}
 		return nil
 	}
-	d := s.demand(e.Client)
+	d := w.demand(lock, e.Client)
 	if e.Phase == Invoke {
-		d.start(i, e.At, bound)
+		d.start(i, e.At, w.bound)
 		return nil
 	}
-	found := s.long(d, heal, bound, e.At)
+	found := w.long(d, e.At)
 	if found != nil {
-		found.lock, found.events = lock, rising(append(found.events, i))
+		found.events = rising(append(found.events, i))
 	}
-	s.wanted = s.wanted || e.At >= heal
+	s.wanted = s.wanted || e.At >= w.heal
 	d.stop(e.At)
 	if e.Phase == Ok {
 		s.believers++
-		s.granted = s.granted || e.At >= heal
+		s.granted = s.granted || e.At >= w.heal
 	}
 	return found
 }
 
-func (s *stall) demand(client int) *demand {
-	for len(s.demands) <= client {
-		s.demands = append(s.demands, demand{from: unset})
+func (w *watch) demand(lock int32, client int) *demand {
+	pair := [2]int32{lock, int32(client)}
+	at, ok := w.byPair[pair]
+	if !ok {
+		at = int32(len(w.demands))
+		w.byPair[pair] = at
+		w.demands = append(w.demands, demand{from: unset, lock: lock})
+		w.ofClient[pair[1]] = append(w.ofClient[pair[1]], at)
 	}
-	return &s.demands[client]
+	return &w.demands[at]
 }
 
 func (d *demand) start(i int, at, bound int64) {
@@ -138,7 +153,8 @@ func (s *stall) disbelieve(i int, at int64) {
 }
 
 // long returns the stall of an open demand if it is longer than the bound.
-func (s *stall) long(d *demand, heal, bound, now int64) *longStall {
+func (w *watch) long(d *demand, now int64) *longStall {
+	s := &w.stalls[d.lock]
 	if s.believers > 0 || d.open == 0 {
 		return nil
 	}
@@ -146,26 +162,27 @@ func (s *stall) long(d *demand, heal, bound, now int64) *longStall {
 	if s.free > from {
 		from, at = s.free, s.freeAt
 	}
-	if from = max(from, heal); now-from <= bound {
+	from = max(from, w.heal)
+	if now-from <= w.bound || now <= w.x.due(everyClient, from, w.bound) {
 		return nil
 	}
-	return &longStall{from: from, to: now, events: []int{at}}
+	return &longStall{lock: d.lock, from: from, to: now, events: []int{at}}
 }
 
-// livenessOf judges what was still under way when the recording stopped.
-func (x *index) livenessOf(stalls []stall, heal, bound int64) Property {
-	judged, short := 0, int32(-1)
-	for at := range stalls {
-		s := &stalls[at]
-		for c := range s.demands {
-			d := &s.demands[c]
-			if found := s.long(d, heal, bound, x.end); found != nil {
-				found.lock = int32(at)
-				return x.stallProperty(found, bound)
-			}
-			s.wanted = s.wanted || d.open > 0
+// judge judges what was still under way when the recording stopped.
+func (w *watch) judge() Property {
+	x := w.x
+	for i := range w.demands {
+		d := &w.demands[i]
+		if found := w.long(d, x.end); found != nil {
+			return w.property(found)
 		}
-		switch {
+		s := &w.stalls[d.lock]
+		s.wanted = s.wanted || d.open > 0
+	}
+	judged, short := 0, int32(-1)
+	for at := range w.stalls {
+		switch s := &w.stalls[at]; {
 		case s.granted:
 			judged++
 		case s.wanted && short < 0:
@@ -175,18 +192,50 @@ func (x *index) livenessOf(stalls []stall, heal, bound int64) Property {
 	switch {
 	case judged == 0 && short >= 0:
 		return Property{Verdict: Unknown, Lock: x.locks[short].name, Detail: fmt.Sprintf(
-			"lock %s was wanted after %s and not granted, but the run ended at %s, before the bound of %s",
-			x.locks[short].name, seconds(heal), seconds(x.end), seconds(bound))}
+			"lock %s was wanted after %s and not granted, but the run ended at %s, before the bound of %s%s%s",
+			x.locks[short].name, seconds(w.heal), seconds(x.end), seconds(w.bound),
+			x.stalledNote(w.heal, x.end), x.errorNote(short))}
 	case judged == 0:
-		return Property{Verdict: Unknown, Detail: "nobody wanted a lock after " + seconds(heal)}
+		return Property{Verdict: Unknown, Detail: "nobody wanted a lock after " + seconds(w.heal) + x.stalledNote(w.heal, x.end)}
 	}
-	return Property{Verdict: OK, Detail: fmt.Sprintf("%s granted after %s, never stalled for more than %s",
-		counted(judged, "lock"), seconds(heal), seconds(bound))}
+	return Property{Verdict: OK, Detail: fmt.Sprintf("%s granted after %s, never stalled for more than %s%s",
+		counted(judged, "lock"), seconds(w.heal), seconds(w.bound), x.stalledNote(w.heal, x.end))}
 }
 
-func (x *index) stallProperty(s *longStall, bound int64) Property {
-	size := s.to - s.from
+func (w *watch) property(s *longStall) Property {
+	x, size := w.x, s.to-s.from
 	return Property{Verdict: Violation, Lock: x.locks[s.lock].name, At: s.from, Size: size, Events: s.events,
-		Detail: fmt.Sprintf("lock %s was wanted from %s on and nobody held it, yet it was not granted by %s: %s, where %s is the bound",
-			x.locks[s.lock].name, seconds(s.from), seconds(s.to), seconds(size), seconds(bound))}
+		Detail: fmt.Sprintf("lock %s was wanted from %s on and nobody held it, yet it was not granted by %s: %s, where %s is the bound%s%s",
+			x.locks[s.lock].name, seconds(s.from), seconds(s.to), seconds(size), seconds(w.bound),
+			x.stalledNote(s.from, s.to), x.errorNote(s.lock))}
+}
+
+// errorNote quotes the error that most acquires of a lock ended with, if it was never
+// granted: that is likelier to be what is wrong than the lock is.
+func (x *index) errorNote(lock int32) string {
+	const distinct = 1000 // errors that differ each time are not worth the memory
+	if len(x.locks[lock].grants) > 0 {
+		return ""
+	}
+	all, most, text := 0, 0, ""
+	seen := map[string]int{}
+	for i := range x.locks[lock].tries {
+		t := &x.locks[lock].tries[i]
+		if t.retAt < 0 || t.inspect {
+			continue
+		}
+		all++
+		detail := x.h[t.retAt].Detail
+		if _, known := seen[detail]; detail == "" || !known && len(seen) >= distinct {
+			continue
+		}
+		seen[detail]++
+		if seen[detail] > most {
+			most, text = seen[detail], detail
+		}
+	}
+	if most == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; it was never granted, and %d of %s ended with %q", most, counted(all, "acquire"), text)
 }

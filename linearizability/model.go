@@ -113,9 +113,9 @@ func (s lockState) taken(in *step, checkTokens bool) (lockState, bool) {
 	if s.writer >= 0 || in.mode == Exclusive && s.readers != "" {
 		return s, false
 	}
-	if checkTokens && !(in.again && in.token == s.tokens.any) {
+	if checkTokens {
 		var ok bool
-		if s.tokens, ok = s.tokens.next(in.token, in.mode); !ok {
+		if s.tokens, ok = s.tokens.next(in.token, in.mode, in.again); !ok {
 			return s, false
 		}
 	}

@@ -1,10 +1,8 @@
 package linearizability
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 )
 
 // notices sums up who was told what.
@@ -28,7 +26,9 @@ func (c *Checker) lossNotice(_ context.Context, p *Params) Property {
 	if !p.Promises.LossNotice {
 		return Property{Verdict: NotApplicable, Detail: "not promised: a holder may learn of its loss late, or never"}
 	}
-	faulty := slices.SortedFunc(slices.Values(p.Faulty), func(a, b Interval) int { return cmp.Compare(a.From, b.From) })
+	if p.NoticeSlack == 0 {
+		return Property{Verdict: NotApplicable, Detail: "notice_slack not given"}
+	}
 	n := notices{}
 	for i := range x.locks {
 		grants := x.locks[i].grants
@@ -40,7 +40,7 @@ func (c *Checker) lossNotice(_ context.Context, p *Params) Property {
 				rival = nextExclusive
 			}
 			if loss, taker := g.loss(rival); loss != unset {
-				n.judge(x, g, taker, running(faulty, int(g.client), loss, int64(p.NoticeSlack)))
+				n.judge(x, g, taker, x.due(g.client, loss, int64(p.NoticeSlack)))
 			}
 			next = g
 			if g.mode == Exclusive {
@@ -63,6 +63,9 @@ func (c *Checker) lossNotice(_ context.Context, p *Params) Property {
 // cannot stand beside, took it over.
 func (g *grant) loss(rival *grant) (at int64, taker *grant) {
 	at = g.expire
+	if rival != nil && rival.again && rival.client == g.client {
+		rival = nil // it took its own lease again
+	}
 	if at == unset && rival != nil {
 		at, taker = rival.ok, rival
 	}
@@ -118,11 +121,11 @@ func (n *notices) property(x *index) Property {
 }
 
 // running returns when the client has run for d from a time on, given all
-// intervals in which clients stood still, sorted by start.
+// intervals in which clients or the host stood still, sorted by start.
 func running(faulty []Interval, client int, from, d int64) int64 {
 	end := from + d
 	for _, f := range faulty {
-		if f.Client != client || int64(f.To) <= from {
+		if f.Client != client && f.Client != everyClient || int64(f.To) <= from {
 			continue
 		}
 		if int64(f.From) > end {

@@ -180,7 +180,7 @@ func (o *ordering) place(s *sketch, i int32, placed int) {
 	}
 	t, ok := s.tokens, true
 	if o.part.tokens {
-		if t, ok = s.tokens.next(h.token, h.mode); !ok {
+		if t, ok = s.tokens.next(h.token, h.mode, h.again); !ok {
 			o.blame(placed, fault{why: tokenNotAbove, at: int(i), blocker: int(s.byLast)})
 			return
 		}
@@ -311,7 +311,7 @@ func (o *ordering) insertOf(s *sketch, slot int32, by int64) {
 		n := *s
 		if o.part.tokens {
 			var ok bool
-			if n.tokens, ok = s.tokens.next(0, m.mode); !ok || !o.roomFor(&n) {
+			if n.tokens, ok = s.tokens.next(0, m.mode, false); !ok || !o.roomFor(&n) {
 				continue
 			}
 		}
@@ -332,7 +332,7 @@ func (o *ordering) roomFor(s *sketch) bool {
 		return true
 	}
 	h := &o.part.holds[s.first]
-	_, ok := s.tokens.next(h.token, h.mode)
+	_, ok := s.tokens.next(h.token, h.mode, h.again)
 	return ok
 }
 

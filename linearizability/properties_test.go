@@ -205,6 +205,12 @@ func TestWriteThenReadIsTheSame(t *testing.T) {
 			}
 		}
 		p.Faulty = []Interval{{Client: 1, From: 1, To: 1234567890123}}
+		p.Stalls = []Stall{{From: 5, To: 7}}
+		p.Lateness = 3
+		p.Promises.Release = rapid.SampledFrom([]ReleaseProof{ReleaseProvesNothing, ReleaseProvesGone, ReleaseProvesHeld}).Draw(t, "proof")
+		p.Promises.Requests = RequestBudget{Acquire: rapid.IntRange(0, 3).Draw(t, "budget"), Wait: 2}
+		p.Promises.CallLimit, p.Promises.RenewEvery, p.Promises.WaitGrants = 11, 12, 13
+		p.Promises.KeepsTrying, p.Promises.GrantsFree, p.Promises.RenewalOff = true, true, true
 		p.MaxClockDriftPPM = rapid.Int64Range(0, 999_999).Draw(t, "drift")
 		gotP, gotH, err := Read(bytes.NewReader([]byte(text(p, h))))
 		if err != nil {

@@ -179,7 +179,7 @@ func TestLivenessThatCannotBeJudgedIsUnknown(t *testing.T) {
 
 func TestMalformedHistoriesAreRefusedWithTheirReason(t *testing.T) {
 	reasons := map[string]string{
-		"malformed-time-runs-backwards":      "event 1 (4s c0 acquire ok): time runs backwards: the event before is at 5s",
+		"malformed-time-runs-backwards":      "event 1 (line 3 of its file: 4s c0 acquire ok): time runs backwards: the event before is at 5s",
 		"malformed-ok-without-invoke":        "process 0 has no acquire of lock a open",
 		"malformed-two-open-acquires":        "process 0 has an acquire of lock a open",
 		"malformed-grant-made-twice":         "grant 1 was made before",

@@ -108,8 +108,8 @@ func (e *Event) checkBounds() error {
 	if e.Holder != 0 && (e.Op != OpAcquire || e.Phase != Fail) && (e.Op != OpInspect || e.Phase != Ok) {
 		return fmt.Errorf("%v %v names a holder: only a failed acquire and the ok of an inspect can", e.Op, e.Phase)
 	}
-	if e.Since != 0 && (e.Phase != Ok || e.Op != OpAcquire && e.Op != OpRenew) {
-		return fmt.Errorf("%v %v has since: only the ok of an acquire or a renew can", e.Op, e.Phase)
+	if e.Since != 0 && (e.Phase != Ok || e.Op != OpAcquire && e.Op != OpRenew && e.Op != OpAsk) {
+		return fmt.Errorf("%v %v has since: only the ok of an acquire, a renew or an ask can", e.Op, e.Phase)
 	}
 	if e.Since < 0 || e.Since > e.At {
 		return fmt.Errorf("since %d is not between 0 and the event's own time", e.Since)
@@ -128,6 +128,8 @@ func (e *Event) checkBounds() error {
 	switch {
 	case e.Requests < 0 || e.Requests != 0 && (!call || e.Phase == Invoke):
 		return fmt.Errorf("%v %v has %d requests: only the return of a call can", e.Op, e.Phase, e.Requests)
+	case e.Held && (e.Op != OpAcquire || e.Phase != Fail):
+		return fmt.Errorf("%v %v is held: only a failed acquire can be", e.Op, e.Phase)
 	case e.Try && (e.Op != OpAcquire || e.Phase != Invoke):
 		return fmt.Errorf("%v %v is a try: only the invoke of an acquire can be", e.Op, e.Phase)
 	case e.Renews && (e.Op != OpAcquire || e.Phase != Ok):
@@ -146,5 +148,5 @@ func (e *Event) checkGrantless() error {
 
 // malformed says where a history stops being one.
 func malformed(i int, e *Event, format string, args ...any) error {
-	return fmt.Errorf("event %d (%s c%d %v %v): %s", i, seconds(e.At), e.Client, e.Op, e.Phase, fmt.Sprintf(format, args...))
+	return fmt.Errorf("event %d (line %d of its file: %s c%d %v %v): %s", i, i+2, seconds(e.At), e.Client, e.Op, e.Phase, fmt.Sprintf(format, args...))
 }

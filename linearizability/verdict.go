@@ -70,6 +70,20 @@ func Worst(a, b Status) Status {
 	return a
 }
 
+// Class is what kind of question a property answers. Outputs keep them apart: that a
+// lock is slow or dear is not that it is unsafe.
+type Class string
+
+// The classes.
+const (
+	Safety Class = "safety"
+	// Notice: what a holder is told of its lease.
+	Notice Class = "notice"
+	// Progress: that what should happen does, in time.
+	Progress Class = "liveness"
+	Cost     Class = "cost"
+)
+
 // The names of the properties, in the order of Verdict.Properties.
 const (
 	MutualExclusion         = "mutual-exclusion"
@@ -78,17 +92,48 @@ const (
 	ProtectedEffectUnfenced = "protected-effect-unfenced"
 	TokenOrder              = "token-order"
 	LossNotice              = "loss-notice"
+	LeaseKept               = "lease-kept"
+	EndIsFinal              = "end-is-final"
+	ValidAnswers            = "valid-answers"
 	Liveness                = "liveness"
+	CallReturns             = "call-returns"
+	AcquirePersists         = "acquire-persists"
+	FreeGranted             = "free-granted"
+	Starvation              = "starvation"
+	RenewalInterval         = "renewal-interval"
+	RequestsBudget          = "request-budget"
 )
 
-const propertyCount = 7
+// properties are all that there are, in the order of Verdict.Properties.
+var properties = [...]struct {
+	name  string
+	class Class
+	check func(*Checker, context.Context, *Params) Property
+}{
+	{MutualExclusion, Safety, (*Checker).mutualExclusion},
+	{LockLinearizability, Safety, (*Checker).lockLinearizability},
+	{ProtectedEffectFenced, Safety, (*Checker).fencedEffect},
+	{ProtectedEffectUnfenced, Safety, (*Checker).unfencedEffect},
+	{TokenOrder, Safety, (*Checker).tokenOrder},
+	{LossNotice, Notice, (*Checker).lossNotice},
+	{LeaseKept, Notice, (*Checker).leaseKept},
+	{EndIsFinal, Notice, (*Checker).endIsFinal},
+	{ValidAnswers, Notice, (*Checker).validAnswers},
+	{Liveness, Progress, (*Checker).liveness},
+	{CallReturns, Progress, (*Checker).callReturns},
+	{AcquirePersists, Progress, (*Checker).acquirePersists},
+	{FreeGranted, Progress, (*Checker).freeGranted},
+	{Starvation, Progress, (*Checker).starvation},
+	{RenewalInterval, Progress, (*Checker).renewalInterval},
+	{RequestsBudget, Cost, (*Checker).requestBudget},
+}
 
-var propertyNames = [propertyCount]string{MutualExclusion, LockLinearizability, ProtectedEffectFenced,
-	ProtectedEffectUnfenced, TokenOrder, LossNotice, Liveness}
+const propertyCount = len(properties)
 
 // Property is what one checker found.
 type Property struct {
 	Name    string `json:"name"`
+	Class   Class  `json:"class,omitempty"`
 	Verdict Status `json:"verdict"`
 	// Informational: the verdict of the history does not depend on this.
 	Informational bool `json:"informational,omitempty"`
@@ -131,10 +176,12 @@ func (v *Verdict) Property(name string) (Property, bool) {
 // Checker judges histories one after the other and keeps its memory in between.
 // It is for one goroutine at a time. Its zero value works.
 type Checker struct {
-	index index
-	lin   linearizer
-	ends  []int64
-	order []int32
+	index     index
+	lin       linearizer
+	stretches []stretch
+	ends      []int64
+	way       inTheWay
+	order     []int32
 }
 
 // Check judges h. When ctx ends, what is not judged by then is Unknown.
@@ -148,26 +195,17 @@ func (c *Checker) Check(ctx context.Context, p Params, h History) Verdict {
 	v := Verdict{StoreContractBroken: p.StoreContractBroken, Properties: make([]Property, 0, propertyCount)}
 	if err := c.load(&p, h); err != nil {
 		v.Malformed = err.Error()
-		for _, name := range propertyNames {
-			v.add(Property{Name: name, Detail: "malformed history: " + err.Error()})
+		for _, property := range properties {
+			v.add(Property{Name: property.name, Class: property.class, Detail: "malformed history: " + err.Error()})
 		}
 		return v
 	}
-	checks := [propertyCount]func(context.Context, *Params) Property{
-		c.mutualExclusion,
-		c.lockLinearizability,
-		c.fencedEffect,
-		c.unfencedEffect,
-		c.tokenOrder,
-		c.lossNotice,
-		c.liveness,
-	}
-	for i, check := range checks {
+	for _, of := range properties {
 		property := Property{Detail: "not judged: out of time"}
 		if ctx.Err() == nil {
-			property = check(ctx, &p)
+			property = of.check(c, ctx, &p)
 		}
-		property.Name = propertyNames[i]
+		property.Name, property.Class = of.name, of.class
 		v.add(property)
 	}
 	return v

@@ -73,9 +73,9 @@ func (part *lockPart) schedule() fault {
 		if s.take > s.takeHi {
 			return fault{why: takenTooEarly, at: i, blocker: blocker}
 		}
-		if part.tokens && !(s.again && s.token == before.any) {
+		if part.tokens {
 			var ok bool
-			if before, ok = before.next(s.token, s.mode); !ok {
+			if before, ok = before.next(s.token, s.mode, s.again); !ok {
 				return fault{why: tokenNotAbove, at: i, blocker: i - 1}
 			}
 		}
