@@ -111,8 +111,8 @@ func TestReleaseFindsOutWhatBecameOfIt(t *testing.T) {
 						t.Errorf("the record is %s", got)
 					}
 				}
-				if l.Release(t.Context()) != nil {
-					t.Error("the second release failed")
+				if again := l.Release(t.Context()); again != err {
+					t.Errorf("the second release: %v, the first: %v", again, err)
 				}
 			})
 		})
