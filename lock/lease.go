@@ -271,7 +271,8 @@ func (l *Lease) renew(ctx context.Context) error {
 		}
 		if v == nil {
 			if v, err = l.c.read(ctx, l.name, base); err != nil {
-				return fmt.Errorf("renew lock %q: %w", l.name, err)
+				// That is what the read came to, and says nothing of the write.
+				return fmt.Errorf("renew lock %q: %w", l.name, withoutClass(err))
 			}
 		}
 		if renewed, err := l.take(v, base, first); err != nil || renewed {

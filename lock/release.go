@@ -102,6 +102,9 @@ func (l *Lease) free(ctx context.Context) error {
 		case !Definite(err) && c.rules.unansweredIs == success:
 			return nil
 		case errors.Is(err, ErrRefused):
+			if open { // by an earlier write
+				err = withoutClass(err)
+			}
 			return fmt.Errorf("release lock %q: %w", l.name, err)
 		}
 		// A request that was refused may have a copy that is not.
@@ -118,8 +121,11 @@ func (l *Lease) free(ctx context.Context) error {
 			}
 		}
 		if ctx.Err() != nil || c.rt.Now() >= until && failures > 0 {
-			return fmt.Errorf("release lock %q: not confirmed, free after %s at the latest: %w",
-				l.name, c.cfg.TTL, errors.Join(err, readErr, context.Cause(ctx)))
+			if open {
+				err = withoutClass(err)
+			}
+			return fmt.Errorf("release lock %q: not confirmed, can be taken over when unheard of for %s: %w",
+				l.name, c.cfg.TTL, errors.Join(err, withoutClass(readErr), CauseOf(ctx)))
 		}
 		if readErr != nil || failures > 2 {
 			_ = c.rt.Sleep(ctx, between(c.cfg.PollEvery>>max(0, 5-failures), c.rt.Uint64()))
