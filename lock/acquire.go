@@ -161,7 +161,7 @@ func (a *attempt) step(ctx context.Context) (l *Lease, done bool, err error) {
 		a.held = a.heldError(false)
 		return nil, true, a.held
 	default:
-		return nil, false, a.await(ctx, freeAt-now)
+		return nil, false, a.await(ctx, freeAt)
 	}
 }
 
@@ -296,20 +296,31 @@ func (a *attempt) failed(ctx context.Context, err error) error {
 	return a.backOff(ctx)
 }
 
-// backOff sleeps, longer each time in a row, at most PollEvery or so.
+// backOff sleeps, longer each time in a row, at most PollEvery or so, and not
+// past the moment at which the lock may be taken over as far as is known.
 func (a *attempt) backOff(ctx context.Context) error {
 	c := a.c
-	d := c.cfg.PollEvery >> max(0, 5-a.failures)
-	return c.rt.Sleep(ctx, between(d, c.rt.Uint64()))
+	d := between(c.cfg.PollEvery>>max(0, 5-a.failures), c.rt.Uint64())
+	v := a.v
+	if v == nil {
+		v = c.remembered(a.name)
+	}
+	if v != nil {
+		freeAt, free := c.rules.availableAt(v, c.cfg.MaxClockDriftPPM)
+		if left := freeAt - c.rt.Now(); !free && left > 0 {
+			d = min(d, left)
+		}
+	}
+	return c.rt.Sleep(ctx, d)
 }
 
 // await waits for a change of the record, at most until it may be taken over.
-func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
+func (a *attempt) await(ctx context.Context, freeAt time.Duration) error {
 	c := a.c
 	if c.watcher == nil {
-		return a.poll(ctx, atMost)
+		return a.poll(ctx, freeAt)
 	}
-	wait, stop := limit(ctx, c.rt, atMost, errSlow)
+	wait, stop := limit(ctx, c.rt, freeAt-c.rt.Now(), errSlow)
 	rec, err := c.watcher.Wait(wait, a.name, a.v.rev)
 	timeUp := wait.Err() != nil
 	stop()
@@ -317,7 +328,7 @@ func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
 		if timeUp {
 			return nil // run asks whose context it was
 		}
-		return a.poll(ctx, atMost)
+		return a.poll(ctx, freeAt)
 	}
 	v, err := c.seen(a.name, a.v, rec, err)
 	if err != nil {
@@ -330,10 +341,11 @@ func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
 
 // poll sleeps and looks, unless it slept until the lock may be taken over: then
 // the compare-and-swap is the look.
-func (a *attempt) poll(ctx context.Context, atMost time.Duration) error {
+func (a *attempt) poll(ctx context.Context, freeAt time.Duration) error {
 	c := a.c
 	d := between(c.cfg.PollEvery, c.rt.Uint64())
-	if err := c.rt.Sleep(ctx, min(d, atMost)); err != nil || d >= atMost {
+	left := freeAt - c.rt.Now()
+	if err := c.rt.Sleep(ctx, min(d, left)); err != nil || d >= left {
 		return err
 	}
 	return a.look(ctx)
