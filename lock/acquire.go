@@ -76,8 +76,8 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 	if o.waitLimit < 0 {
 		return nil, fmt.Errorf("acquire lock %q: wait limit %s is negative", name, o.waitLimit)
 	}
-	id, serial := c.nextID()
-	a := &attempt{c: c, name: name, id: id, serial: serial, o: o, ctx: ctx}
+	serial := c.nextSerial()
+	a := &attempt{c: c, name: name, serial: serial, o: o, ctx: ctx}
 	limited, leave, err := c.enter(ctx, serial)
 	if err != nil {
 		return nil, fmt.Errorf("acquire lock %q: %w", name, err)
@@ -103,7 +103,7 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 type attempt struct {
 	c      *Client
 	name   string
-	id     string
+	id     string // that its writes carry; drawn with the first
 	serial uint64
 	o      acquireOptions
 	ctx    context.Context // the caller's, without the wait limit
@@ -194,6 +194,9 @@ func (a *attempt) look(ctx context.Context) error {
 // take tries to become the holder by replacing the very record that was seen.
 func (a *attempt) take(ctx context.Context) (*Lease, bool, error) {
 	c := a.c
+	if !a.open {
+		a.id = c.newID(a.serial)
+	}
 	h := holder{id: a.id, owner: c.cfg.Owner, ttl: c.cfg.TTL, beat: a.beats}
 	next := a.v.state.withHolder(h, c.rules.grantToken(a.v.state))
 	takeover := len(a.v.state.holders) > 0
