@@ -16,9 +16,9 @@ type Config struct {
 	// Owner names the holder for people; it identifies nothing. Default: the
 	// client's random id.
 	Owner string
-	// TTL is the length of a lease, in whole milliseconds: how long others wait
-	// after a holder died, and how long a holder can be cut off without losing
-	// the lock. Default 10 s.
+	// TTL is the length of a lease, in whole milliseconds: how long others wait,
+	// drift added, since they last saw a sign of life of a holder that died, and how
+	// long a holder can be cut off without losing the lock. Default 10 s.
 	TTL time.Duration
 	// RenewEvery is how long after the last successful renewal was sent the
 	// next one is. At least three must fit into TTL. Default TTL/3.
