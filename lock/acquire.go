@@ -76,8 +76,8 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 	if o.waitLimit < 0 {
 		return nil, fmt.Errorf("acquire lock %q: wait limit %s is negative", name, o.waitLimit)
 	}
-	id, serial := c.nextID()
-	a := &attempt{c: c, name: name, id: id, serial: serial, o: o, ctx: ctx}
+	serial := c.nextSerial()
+	a := &attempt{c: c, name: name, serial: serial, o: o, ctx: ctx}
 	limited, leave, err := c.enter(ctx, serial)
 	if err != nil {
 		return nil, fmt.Errorf("acquire lock %q: %w", name, err)
@@ -103,7 +103,7 @@ func (c *Client) acquireWith(ctx context.Context, name string, o acquireOptions,
 type attempt struct {
 	c      *Client
 	name   string
-	id     string
+	id     string // that its writes carry; drawn with the first
 	serial uint64
 	o      acquireOptions
 	ctx    context.Context // the caller's, without the wait limit
@@ -161,7 +161,7 @@ func (a *attempt) step(ctx context.Context) (l *Lease, done bool, err error) {
 		a.held = a.heldError(false)
 		return nil, true, a.held
 	default:
-		return nil, false, a.await(ctx, freeAt-now)
+		return nil, false, a.await(ctx, freeAt)
 	}
 }
 
@@ -194,6 +194,9 @@ func (a *attempt) look(ctx context.Context) error {
 // take tries to become the holder by replacing the very record that was seen.
 func (a *attempt) take(ctx context.Context) (*Lease, bool, error) {
 	c := a.c
+	if !a.open {
+		a.id = c.newID(a.serial)
+	}
 	h := holder{id: a.id, owner: c.cfg.Owner, ttl: c.cfg.TTL, beat: a.beats}
 	next := a.v.state.withHolder(h, c.rules.grantToken(a.v.state))
 	takeover := len(a.v.state.holders) > 0
@@ -296,20 +299,31 @@ func (a *attempt) failed(ctx context.Context, err error) error {
 	return a.backOff(ctx)
 }
 
-// backOff sleeps, longer each time in a row, at most PollEvery or so.
+// backOff sleeps, longer each time in a row, at most PollEvery or so, and not
+// past the moment at which the lock may be taken over as far as is known.
 func (a *attempt) backOff(ctx context.Context) error {
 	c := a.c
-	d := c.cfg.PollEvery >> max(0, 5-a.failures)
-	return c.rt.Sleep(ctx, between(d, c.rt.Uint64()))
+	d := between(c.cfg.PollEvery>>max(0, 5-a.failures), c.rt.Uint64())
+	v := a.v
+	if v == nil {
+		v = c.remembered(a.name)
+	}
+	if v != nil {
+		freeAt, free := c.rules.availableAt(v, c.cfg.MaxClockDriftPPM)
+		if left := freeAt - c.rt.Now(); !free && left > 0 {
+			d = min(d, left)
+		}
+	}
+	return c.rt.Sleep(ctx, d)
 }
 
 // await waits for a change of the record, at most until it may be taken over.
-func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
+func (a *attempt) await(ctx context.Context, freeAt time.Duration) error {
 	c := a.c
 	if c.watcher == nil {
-		return a.poll(ctx, atMost)
+		return a.poll(ctx, freeAt)
 	}
-	wait, stop := limit(ctx, c.rt, atMost, errSlow)
+	wait, stop := limit(ctx, c.rt, freeAt-c.rt.Now(), errSlow)
 	rec, err := c.watcher.Wait(wait, a.name, a.v.rev)
 	timeUp := wait.Err() != nil
 	stop()
@@ -317,7 +331,7 @@ func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
 		if timeUp {
 			return nil // run asks whose context it was
 		}
-		return a.poll(ctx, atMost)
+		return a.poll(ctx, freeAt)
 	}
 	v, err := c.seen(a.name, a.v, rec, err)
 	if err != nil {
@@ -330,10 +344,11 @@ func (a *attempt) await(ctx context.Context, atMost time.Duration) error {
 
 // poll sleeps and looks, unless it slept until the lock may be taken over: then
 // the compare-and-swap is the look.
-func (a *attempt) poll(ctx context.Context, atMost time.Duration) error {
+func (a *attempt) poll(ctx context.Context, freeAt time.Duration) error {
 	c := a.c
 	d := between(c.cfg.PollEvery, c.rt.Uint64())
-	if err := c.rt.Sleep(ctx, min(d, atMost)); err != nil || d >= atMost {
+	left := freeAt - c.rt.Now()
+	if err := c.rt.Sleep(ctx, min(d, left)); err != nil || d >= left {
 		return err
 	}
 	return a.look(ctx)

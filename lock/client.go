@@ -16,9 +16,9 @@ type Config struct {
 	// Owner names the holder for people; it identifies nothing. Default: the
 	// client's random id.
 	Owner string
-	// TTL is the length of a lease, in whole milliseconds: how long others wait
-	// after a holder died, and how long a holder can be cut off without losing
-	// the lock. Default 10 s.
+	// TTL is the length of a lease, in whole milliseconds: how long others wait,
+	// drift added, since they last saw a sign of life of a holder that died, and how
+	// long a holder can be cut off without losing the lock. Default 10 s.
 	TTL time.Duration
 	// RenewEvery is how long after the last successful renewal was sent the
 	// next one is. At least three must fit into TTL. Default TTL/3.
@@ -198,12 +198,20 @@ func (c *Client) Inspect(ctx context.Context, name string) (Info, error) {
 	return info, nil
 }
 
-// nextID makes the id of one grant.
-func (c *Client) nextID() (id string, serial uint64) {
+// nextSerial numbers the attempts.
+func (c *Client) nextSerial() uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.attempts++
-	return c.id + "-" + strconv.FormatUint(c.attempts, 10), c.attempts
+	return c.attempts
+}
+
+// newID makes the id of a grant that is about to be asked for. It is drawn then
+// and not before, because a process may be cloned with its memory (a snapshot of
+// its machine that is started twice, say): clones that waited side by side under
+// one id would take each other's grant for their own.
+func (c *Client) newID(serial uint64) string {
+	return strconv.FormatUint(c.rt.Uint64(), 16) + "-" + strconv.FormatUint(serial, 10)
 }
 
 // read gets a lock's record within RequestTimeout. A missing record is a free

@@ -14,7 +14,8 @@ type chore struct {
 	done   *bool
 }
 
-// Close gives back every lease of the client and waits for its background work.
+// Close gives back every lease of the client and waits for its background work
+// and for each Release under way.
 // Acquires under way end with ErrClosed; one that has a request on its way may
 // take up to RequestTimeout more, to give back what that may win. The error
 // joins those of the releases, except of leases that were lost.

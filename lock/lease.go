@@ -23,17 +23,18 @@ type Lease struct {
 	cancel context.CancelCauseFunc
 	work   context.Context // the background tasks': ends with Release
 	stop   context.CancelFunc
-	joins  []func()
 
 	mu       sync.Mutex // never held over a Store or Runtime call
+	joins    []func()   // of the tasks
+	started  *latch     // nil, or somebody waits for joins to be complete
 	v        *view
 	lastBeat uint64 // the highest beat ever sent
 	end      time.Duration
 	sentAt   time.Duration // of the write that earned end
 	open     []sentBeat    // renewals whose outcome is not known
 	lost     *LostError
-	released bool
-	tasks    int // that have not ended
+	release  *release // nil until Release is called
+	tasks    int      // that have not ended
 }
 
 // sentBeat is a renewal under way.
@@ -64,9 +65,16 @@ func startLease(a *attempt, v *view, end, sentAt time.Duration) *Lease {
 		tasks = tasks[1:]
 	}
 	l.tasks = len(tasks)
-	l.joins = make([]func(), 0, len(tasks))
+	joins := make([]func(), 0, len(tasks))
 	for _, task := range tasks {
-		l.joins = append(l.joins, c.rt.Go(func() { task(l); l.taskDone() }))
+		joins = append(joins, c.rt.Go(func() { task(l); l.taskDone() }))
+	}
+	l.mu.Lock()
+	l.joins = joins
+	started := l.started
+	l.mu.Unlock()
+	if started != nil {
+		started.open()
 	}
 	if c.log.Enabled(l.ctx, slog.LevelDebug) { // the arguments cost allocations
 		c.log.Debug("lock granted", "lock", l.name, "token", l.token)
@@ -95,7 +103,7 @@ func (l *Lease) Remaining() time.Duration {
 	now := l.c.rt.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.released || l.lost != nil {
+	if l.release != nil || l.lost != nil {
 		return 0
 	}
 	return max(0, l.end-now)
@@ -123,7 +131,7 @@ func (l *Lease) over() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.released:
+	case l.release != nil:
 		return ErrReleased
 	case l.lost != nil:
 		return l.lost
@@ -140,7 +148,7 @@ func (l *Lease) lose(reason LostReason) *LostError {
 	if first || l.lost.Reason == LostExpired {
 		l.lost = &LostError{Name: l.name, Token: l.token, Reason: reason}
 	}
-	lost, released := l.lost, l.released
+	lost, released := l.lost, l.release != nil
 	l.mu.Unlock()
 	if first {
 		l.stop()
@@ -168,15 +176,16 @@ func (l *Lease) watchEnd() {
 	}
 }
 
-// taskDone ends a task. With the last one there is nothing left that Close
-// would have to wait for: the lease is lost, or being released.
+// taskDone ends a task. With the last task of a lease that was lost there is
+// nothing left that Close would have to wait for; one that is being released is
+// forgotten by Release.
 func (l *Lease) taskDone() {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
 	l.mu.Lock()
-	l.tasks--
-	last := l.tasks == 0
-	l.mu.Unlock()
-	if last {
-		l.forget()
+	defer l.mu.Unlock()
+	if l.tasks--; l.tasks == 0 && l.release == nil {
+		delete(l.c.leases, l)
 	}
 }
 
@@ -262,7 +271,8 @@ func (l *Lease) renew(ctx context.Context) error {
 		}
 		if v == nil {
 			if v, err = l.c.read(ctx, l.name, base); err != nil {
-				return fmt.Errorf("renew lock %q: %w", l.name, err)
+				// That is what the read came to, and says nothing of the write.
+				return fmt.Errorf("renew lock %q: %w", l.name, withoutClass(err))
 			}
 		}
 		if renewed, err := l.take(v, base, first); err != nil || renewed {

@@ -12,26 +12,72 @@ import (
 // when the record is free by this call (even if the lease had run out, as long
 // as nobody had taken over), an ErrLost when it was not ours any more, an
 // ErrUnconfirmed when it may have been either, or, when the store gave no answer
-// until ctx or the lease ended, another error: the lock then is free after TTL
-// at the latest. Calling it again returns nil at once.
+// until ctx or the lease ended, another error: the lock is then taken over once
+// it was not heard of for TTL, like that of a dead holder. A renewal that is
+// still on its way counts as a sign of life when it arrives.
+//
+// Only the first call does anything. Every other one waits until that has
+// finished, or ctx ends, and returns the same.
 func (l *Lease) Release(ctx context.Context) error {
-	l.mu.Lock()
-	again := l.released
-	l.released = true
-	l.mu.Unlock()
-	if again {
-		return nil
+	r, first := l.beginRelease()
+	if !first {
+		return l.awaitRelease(ctx, r)
 	}
 	if l.c.rules.joinHeartbeat {
 		l.stop()
-		for _, join := range l.joins {
+		for _, join := range l.tasksJoins() {
 			join()
 		}
 	}
 	l.cancel(ErrReleased)
-	err := l.free(ctx)
+	r.err = l.free(ctx)
 	l.forget()
-	return err
+	r.done.open()
+	return r.err
+}
+
+// release is the one release of a lease.
+type release struct {
+	done latch
+	err  error // once done is open
+}
+
+// beginRelease ends the lease. From here to the end of the release Close waits
+// for it.
+func (l *Lease) beginRelease() (r *release, first bool) {
+	l.c.mu.Lock()
+	defer l.c.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.release != nil {
+		return l.release, false
+	}
+	l.release = &release{done: newLatch(l.ctx)}
+	l.c.leases[l] = struct{}{}
+	return l.release, true
+}
+
+// awaitRelease waits for another task's Release.
+func (l *Lease) awaitRelease(ctx context.Context, r *release) error {
+	if err := r.done.waitFor(ctx, l.c.rt); err != nil {
+		return fmt.Errorf("release lock %q: another call of Release is not finished: %w", l.name, err)
+	}
+	return r.err
+}
+
+// tasksJoins waits until every task of the lease has been started: a hook may
+// have handed the lease to a task that releases it before Acquire has returned.
+func (l *Lease) tasksJoins() []func() {
+	l.mu.Lock()
+	if l.joins == nil {
+		started := newLatch(l.ctx)
+		l.started = &started
+		l.mu.Unlock()
+		started.wait(l.c.rt)
+		l.mu.Lock()
+	}
+	defer l.mu.Unlock()
+	return l.joins
 }
 
 // free writes the record without us, over and over until it is known how that
@@ -56,6 +102,9 @@ func (l *Lease) free(ctx context.Context) error {
 		case !Definite(err) && c.rules.unansweredIs == success:
 			return nil
 		case errors.Is(err, ErrRefused):
+			if open { // by an earlier write
+				err = withoutClass(err)
+			}
 			return fmt.Errorf("release lock %q: %w", l.name, err)
 		}
 		// A request that was refused may have a copy that is not.
@@ -72,8 +121,11 @@ func (l *Lease) free(ctx context.Context) error {
 			}
 		}
 		if ctx.Err() != nil || c.rt.Now() >= until && failures > 0 {
-			return fmt.Errorf("release lock %q: not confirmed, free after %s at the latest: %w",
-				l.name, c.cfg.TTL, errors.Join(err, readErr, context.Cause(ctx)))
+			if open {
+				err = withoutClass(err)
+			}
+			return fmt.Errorf("release lock %q: not confirmed, can be taken over when unheard of for %s: %w",
+				l.name, c.cfg.TTL, errors.Join(err, withoutClass(readErr), CauseOf(ctx)))
 		}
 		if readErr != nil || failures > 2 {
 			_ = c.rt.Sleep(ctx, between(c.cfg.PollEvery>>max(0, 5-failures), c.rt.Uint64()))

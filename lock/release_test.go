@@ -111,8 +111,8 @@ func TestReleaseFindsOutWhatBecameOfIt(t *testing.T) {
 						t.Errorf("the record is %s", got)
 					}
 				}
-				if l.Release(t.Context()) != nil {
-					t.Error("the second release failed")
+				if again := l.Release(t.Context()); again != err {
+					t.Errorf("the second release: %v, the first: %v", again, err)
 				}
 			})
 		})
@@ -144,12 +144,59 @@ func TestReleaseOnASilentStoreEndsWithItsContextOrTheLease(t *testing.T) {
 			err := l.Release(ctx)
 			cancel()
 			near(t, "ended", fakeNow()-began, min(limit, ttl), ttl/2)
-			if err == nil || lock.Definite(err) || !strings.Contains(err.Error(), `release lock "k": not confirmed, free after 9s at the latest: `) || strings.Contains(err.Error(), "%!") {
+			if err == nil || lock.Definite(err) || !strings.Contains(err.Error(), `release lock "k": not confirmed, can be taken over when unheard of for 9s: `) || strings.Contains(err.Error(), "%!") {
 				t.Errorf("got %v", err)
 			}
 			a.store.set(nil)
 		}
 	})
+}
+
+// The last answer says "not carried out", and an earlier request has none.
+func TestAReleaseWithAnOpenRequestIsNotDefinitelyFailed(t *testing.T) {
+	for _, last := range []effect{unavailable, refuse} {
+		inBubble(t, func(t *testing.T) {
+			a := newParty(t, memory.New(), "a")
+			l := mustAcquire(t, a.Client, "k")
+			a.store.set(func(c call) effect {
+				switch {
+				case c.op == "cas" && c.count == 1: // the grant was the first
+					return land
+				case c.op == "cas":
+					return last
+				}
+				return pass
+			})
+			err := l.Release(t.Context())
+			if err == nil || lock.Definite(err) {
+				t.Errorf("got %v", err)
+			}
+			a.store.landLate()
+			if got := record(t, a.store); got != `{"v":1,"token":1}` {
+				t.Errorf("the record is %s", got)
+			}
+		})
+	}
+}
+
+func TestARenewalWhoseLookFailsIsNotDefinitelyFailed(t *testing.T) {
+	for _, look := range []effect{unavailable, refuse} {
+		inBubble(t, func(t *testing.T) {
+			a := newParty(t, memory.New(), "a")
+			l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+			a.store.set(func(c call) effect {
+				if c.op == "cas" {
+					return breakReply
+				}
+				return look
+			})
+			if err := l.Renew(t.Context()); err == nil || lock.Definite(err) {
+				t.Errorf("applied, and: %v", err)
+			}
+			a.store.set(nil)
+			mustRelease(t, l)
+		})
+	}
 }
 
 func TestAReleaseThatIsNeverAppliedSaysSo(t *testing.T) {

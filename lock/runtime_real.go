@@ -60,7 +60,10 @@ func (SystemRuntime) Go(f func()) (join func()) {
 	return func() { <-done }
 }
 
-// Uint64 implements Runtime with the operating system's random source.
+// Uint64 implements Runtime with the operating system's random source. Clones of
+// a process draw different numbers, since they ask one kernel; clones of a
+// virtual machine do where the hypervisor tells the kernel of the cloning
+// (VM Generation ID, Linux 5.18 and later).
 func (SystemRuntime) Uint64() uint64 {
 	var b [8]byte
 	_, _ = crand.Read(b[:]) // never fails (crypto/rand)

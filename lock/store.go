@@ -133,12 +133,14 @@ func Definite(err error) bool {
 // itself the error of another request, as the first error of an errgroup is, is
 // reduced to its text. Else a write that was cut off by "that other write was
 // refused" would itself pass for one that was refused.
-func CauseOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if Definite(cause) {
-		return errors.New(cause.Error())
+func CauseOf(ctx context.Context) error { return withoutClass(context.Cause(ctx)) }
+
+// withoutClass reduces an error that is Definite to its text.
+func withoutClass(err error) error {
+	if Definite(err) {
+		return errors.New(err.Error())
 	}
-	return cause
+	return err
 }
 
 // Runtime is all that a lock asks of the machine it runs on. SystemRuntime is

@@ -153,7 +153,8 @@ func (s *Store) Capabilities() lock.Capabilities {
 	return lock.Capabilities{Watch: true, RevisionOrder: true}
 }
 
-// Close ends all waits and releases the watcher, and returns when it is gone.
+// Close ends all waits and releases their consumers, and returns when they are
+// gone.
 // It leaves the connection open, and Get, CompareAndSwap and Delete at work, so
 // that a lock can still be released. It may be called more than once.
 func (s *Store) Close() { s.watch.close() }

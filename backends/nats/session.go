@@ -40,8 +40,9 @@ var (
 // when the session ends, and is waited for by the hub's close. Messages arrive
 // on the goroutine of the library's subscription, which unsubscribing stops.
 type session struct {
-	hub   *hub
-	ready chan struct{} // closed when the consumer exists
+	hub    *hub
+	filter string        // the name that it is about, or everyKey
+	ready  chan struct{} // closed when the consumer exists
 	// life ends with the session; its cause says why. It is no caller's
 	// context: the session outlives the Wait that started it.
 	life context.Context
@@ -57,8 +58,8 @@ type session struct {
 }
 
 // newSession is called with hub.mu held.
-func newSession(h *hub) *session {
-	s := &session{hub: h, ready: make(chan struct{}), waiters: make(map[string]map[*waiter]struct{})}
+func newSession(h *hub, filter string) *session {
+	s := &session{hub: h, filter: filter, ready: make(chan struct{}), waiters: make(map[string]map[*waiter]struct{})}
 	s.life, s.end = context.WithCancelCause(context.Background())
 	s.linger = time.AfterFunc(watchLinger, func() { h.endIdle(s) })
 	s.silence = time.AfterFunc(silenceLimit+requestTimeout, func() { s.fail(errSilent) })
@@ -134,7 +135,7 @@ func (s *session) consume() (tidy func(), err error) {
 	if err := subscription.SetPendingLimits(-1, -1); err != nil {
 		return nil, errors.Join(err, subscription.Unsubscribe())
 	}
-	consumer, err := store.js.CreatePushConsumer(ctx, store.stream, consumerConfig(store.stored+">", deliver))
+	consumer, err := store.js.CreatePushConsumer(ctx, store.stream, consumerConfig(store.stored+s.filter, deliver))
 	if err != nil {
 		// The consumer may exist all the same; without its subscription the
 		// server removes it.

@@ -13,9 +13,17 @@ import (
 	"github.com/lockproof/lockproof/lock"
 )
 
-// watchLinger is how long the watcher stays after its last waiter left. A
-// client that waits again and again then creates it once, not each time.
-const watchLinger = 5 * time.Second
+const (
+	// watchLinger is how long a consumer stays after its last waiter left. A
+	// client that waits again and again then creates it once, not each time.
+	watchLinger = 5 * time.Second
+	// maxKeyConsumers is for how many keys a Store has a consumer each. Each has
+	// a heartbeat every second, so that at some point it is cheaper to be sent
+	// every write. The number is a guess; nothing depends on it but load.
+	maxKeyConsumers = 64
+	// everyKey filters nothing out.
+	everyKey = ">"
+)
 
 var (
 	errClosed = errors.New("the store was closed")
@@ -26,11 +34,12 @@ var (
 // was current then, or with lock.ErrNotFound if after is not empty and the key
 // does not exist. If ctx ends first the error is its cause.
 //
-// All waits of a Store share one consumer on the server, which is sent every
-// write to the bucket. When the connection breaks, or the consumer is lost or
-// skips a message, all waits end with lock.ErrUnavailable: the caller should
-// look at the record itself and wait again. A silent loss is noticed within
-// 2.5 seconds. After Close, waits fail with lock.ErrRefused.
+// All waits of a Store for one key share a consumer on the server, which is sent
+// the writes of that key alone. Waits for more than 64 keys at once share one
+// that is sent every write to the bucket. When the connection breaks, or the
+// consumer is lost or skips a message, its waits end with lock.ErrUnavailable:
+// the caller should look at the record itself and wait again. A silent loss is
+// noticed within 2.5 seconds. After Close, waits fail with lock.ErrRefused.
 func (s *Store) Wait(ctx context.Context, key string, after lock.Revision) (lock.Record, error) {
 	record, err := s.wait(ctx, key, after)
 	if err != nil {
@@ -104,19 +113,19 @@ type waiter struct {
 	news    chan entry // holds the newest entry not yet looked at
 }
 
-// hub shares one session among the waiters of a Store. It starts a session with
-// the first waiter; the session ends by itself when it fails, after a while
-// without waiters, and on close.
+// hub shares sessions among the waiters of a Store. It starts a session with
+// its first waiter; a session ends by itself when it fails, after a while without
+// waiters, and on close.
 type hub struct {
 	store *Store
 
 	mu       sync.Mutex
 	closed   bool
-	current  *session // nil, or a session that has not ended
+	current  map[string]*session // those that have not ended, by filter
 	sessions sync.WaitGroup
 }
 
-func newHub(s *Store) *hub { return &hub{store: s} }
+func newHub(s *Store) *hub { return &hub{store: s, current: make(map[string]*session)} }
 
 // join registers a waiter for name. The caller must give it to leave.
 func (h *hub) join(name string) (*waiter, error) {
@@ -125,11 +134,7 @@ func (h *hub) join(name string) (*waiter, error) {
 	if h.closed {
 		return nil, fmt.Errorf("%w: %w", lock.ErrRefused, errClosed)
 	}
-	if h.current == nil {
-		h.current = newSession(h)
-		h.sessions.Go(h.current.run)
-	}
-	s := h.current
+	s := h.sessionFor(name)
 	w := &waiter{name: name, session: s, news: make(chan entry, 1)}
 	if s.waiters[name] == nil {
 		s.waiters[name] = make(map[*waiter]struct{})
@@ -138,6 +143,28 @@ func (h *hub) join(name string) (*waiter, error) {
 	s.count++
 	s.linger.Stop()
 	return w, nil
+}
+
+// sessionFor returns the session that a new waiter for name joins. It is called
+// with h.mu held.
+func (h *hub) sessionFor(name string) *session {
+	if s := h.current[name]; s != nil {
+		return s
+	}
+	filter, others := name, len(h.current)
+	if h.current[everyKey] != nil {
+		others--
+	}
+	if others >= maxKeyConsumers {
+		filter = everyKey
+	}
+	s := h.current[filter]
+	if s == nil {
+		s = newSession(h, filter)
+		h.current[filter] = s
+		h.sessions.Go(s.run)
+	}
+	return s
 }
 
 func (h *hub) leave(w *waiter) {
@@ -177,8 +204,8 @@ func (h *hub) endLocked(s *session, why error) {
 	s.end(why)
 	s.linger.Stop()
 	s.silence.Stop()
-	if h.current == s {
-		h.current = nil
+	if h.current[s.filter] == s {
+		delete(h.current, s.filter)
 	}
 }
 
@@ -191,19 +218,19 @@ func (h *hub) endIdle(s *session) {
 	}
 }
 
-// close ends the session and waits until its goroutine is gone.
+// close ends the sessions and waits until their goroutines are gone.
 func (h *hub) close() {
 	h.mu.Lock()
 	h.closed = true
-	if h.current != nil {
-		h.endLocked(h.current, fmt.Errorf("%w: %w", lock.ErrRefused, errClosed))
+	for _, s := range h.current {
+		h.endLocked(s, fmt.Errorf("%w: %w", lock.ErrRefused, errClosed))
 	}
 	h.mu.Unlock()
 	h.sessions.Wait()
 }
 
-// consumerConfig is an ephemeral push consumer of all writes from now on. The
-// server removes it when its subscription has been gone for a while.
+// consumerConfig is an ephemeral push consumer of the writes of subject from now
+// on. The server removes it when its subscription has been gone for a while.
 func consumerConfig(subject, deliver string) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Description:       "waiters for locks",
