@@ -71,6 +71,45 @@ func (g *grant) hold(at int32, earliestExpiry, ownExpiry int64) hold {
 	return s
 }
 
+// ending is when a hold can leave the lock.
+type ending struct {
+	lo, hi int64
+}
+
+// ties are the other ends of a hold that took the lock at the very moment of its
+// answer: a renew or a release that was called at that moment too, and failed, may
+// have come before it in an order, and then says nothing of the end.
+func (g *grant) ties(h *hold, earliestExpiry, ownExpiry int64) []ending {
+	renew := g.renewFail != unset && g.renewFailCall <= g.ok
+	release := g.releasePhase == Fail && g.release <= g.ok && g.answeredByLock(ownExpiry)
+	if !renew && !release {
+		return nil
+	}
+	without := func(renewToo, releaseToo bool) ending {
+		e := ending{lo: h.endLo, hi: never}
+		if releaseToo {
+			e.lo = max(g.extended, min(never, g.extended+earliestExpiry))
+		} else if g.releasePhase == Ok || g.releasePhase == Fail && g.answeredByLock(ownExpiry) {
+			e.hi = g.released
+		}
+		if g.renewFail != unset && !renewToo {
+			e.hi = min(e.hi, g.renewFail)
+		}
+		return e
+	}
+	var all []ending
+	if renew {
+		all = append(all, without(true, false))
+	}
+	if release {
+		all = append(all, without(false, true))
+	}
+	if renew && release {
+		all = append(all, without(true, true))
+	}
+	return all
+}
+
 // answeredByLock tells whether a failed release must be the lock's own answer:
 // the client's clock cannot have told it that the lease is over.
 func (g *grant) answeredByLock(ownExpiry int64) bool {
@@ -102,6 +141,9 @@ type lockPart struct {
 	ordered bool
 	// before holds the tokens that this part starts from.
 	before tokens
+	// ties are, by grant, the other ends that a hold can have if it took the lock at
+	// takeHi. Only what an order is searched for has them.
+	ties map[int32][]ending
 
 	lastNamed []int64 // per client, scratch
 }
@@ -177,6 +219,16 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 // no maybe as having happened and one answer more to place only makes it fail.
 func (x *index) searchPartOf(part *lockPart, lock int32, p *Params) {
 	x.partOf(part, lock, p)
+	part.ties = nil
+	for i := range part.holds {
+		h := &part.holds[i]
+		if all := x.grants[h.grant].ties(h, p.earliestExpiry(), p.ownExpiry()); all != nil {
+			if part.ties == nil {
+				part.ties = map[int32][]ending{}
+			}
+			part.ties[h.grant] = all
+		}
+	}
 	part.dropUnderWay(x, &x.locks[lock])
 	part.dropExplained()
 	part.dropUseless()
