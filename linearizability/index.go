@@ -32,6 +32,7 @@ type grant struct {
 	client, lock               int32
 	invokeAt, okAt             int32 // events
 	endAt, renewedAt           int32 // events, -1 if none
+	believingAt                int32 // in the list of what its client believes in
 	renewOpenAt, renewFailedAt int32
 	releaseAt                  int32
 	mode                       Mode
@@ -69,6 +70,49 @@ type process struct {
 	crashed bool
 	ended   bool // an acquire or a release ended info
 	open    []openAcquire
+	// many is where in open the acquire of a lock is, once there are too many to
+	// look through.
+	many map[int32]int32
+}
+
+// fewOpen is how many open acquires of one process are looked through.
+const fewOpen = 32
+
+// openOf returns where in open the acquire of a lock is, or -1.
+func (p *process) openOf(lock int32) int {
+	if p.many != nil {
+		if at, ok := p.many[lock]; ok {
+			return int(at)
+		}
+		return -1
+	}
+	return slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
+}
+
+func (p *process) opened(o openAcquire) {
+	p.open = append(p.open, o)
+	switch {
+	case p.many != nil:
+		p.many[o.lock] = int32(len(p.open) - 1)
+	case len(p.open) > fewOpen:
+		p.many = make(map[int32]int32, 2*len(p.open))
+		for i, o := range p.open {
+			p.many[o.lock] = int32(i)
+		}
+	}
+}
+
+// closed takes the acquire at a place out of open. The last one takes its place.
+func (p *process) closed(at int) {
+	last := len(p.open) - 1
+	if p.many != nil {
+		delete(p.many, p.open[at].lock)
+		if at != last {
+			p.many[p.open[last].lock] = int32(at)
+		}
+	}
+	p.open[at] = p.open[last]
+	p.open = p.open[:last]
 }
 
 // crashEffect is one belief or, if belief is false, one open acquire that a crash
@@ -93,8 +137,9 @@ type index struct {
 	byProcess table
 	byName    map[string]int32
 	lastLock  int32
-	// believing holds the grants that each client believes in now.
-	believing [][]int32
+	// believing holds the grants that each client believes in now, and living its
+	// processes since its last crash.
+	believing, living [][]int32
 	// untold holds the grants of each client that ended by its own clock while
 	// it had not been told.
 	untold  [][]int32
@@ -119,6 +164,9 @@ func (x *index) reset() {
 		x.believing[i] = x.believing[i][:0]
 	}
 	x.believing = x.believing[:0]
+	for i := range x.living {
+		x.living[i] = x.living[i][:0]
+	}
 	for i := range x.untold {
 		x.untold[i] = x.untold[i][:0]
 	}
@@ -185,7 +233,7 @@ func (x *index) add(i int, e *Event) error {
 	case OpAcquire:
 		return x.acquire(i, e, p)
 	case OpCrash:
-		x.crash(i, e, p)
+		x.crash(i, e)
 		return nil
 	}
 	at, ok := x.byGrant.get(e.Grant)
@@ -210,12 +258,12 @@ func (x *index) add(i int, e *Event) error {
 			x.untold = append(x.untold, nil)
 		}
 		x.untold[e.Client] = append(x.untold[e.Client], at)
-		x.stopBelieving(i, e, g, at)
+		x.stopBelieving(i, e, g)
 	case OpLost:
 		if g.lost == unset {
 			g.lost = e.At
 		}
-		x.stopBelieving(i, e, g, at)
+		x.stopBelieving(i, e, g)
 	}
 	return nil
 }
@@ -239,6 +287,12 @@ func (x *index) process(e *Event) *process {
 		} else {
 			x.believing = append(x.believing, nil)
 		}
+	}
+	if !ok {
+		for len(x.living) <= e.Client {
+			x.living = append(x.living, nil)
+		}
+		x.living[e.Client] = append(x.living[e.Client], at)
 	}
 	return &x.processes[at]
 }

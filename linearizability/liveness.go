@@ -1,8 +1,10 @@
 package linearizability
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 )
 
 // stall follows one lock after the faults were healed: how long one client has
@@ -20,16 +22,27 @@ type stall struct {
 	// free is since when nobody believes, freeAt the event that made it so.
 	free    int64
 	freeAt  int
-	demands []demand // by client
-	granted bool     // a wanted grant was seen after the healing
+	granted bool // a wanted grant was seen after the healing
 	wanted  bool
 }
 
-// demand is one client's: open acquires, since when, and since when there is none.
+// demand is one client's for one lock: open acquires, since when, and since when
+// there is none.
 type demand struct {
-	open       int
-	from, idle int64
-	fromAt     int
+	lock, client int32
+	open         int32
+	crashes      int32 // of the client, when it began
+	from, idle   int64
+	fromAt       int
+}
+
+// stalls follow all locks. There is a demand for each client and lock that met, and
+// no more: many clients with a lock of their own each must not cost the square.
+type stalls struct {
+	locks   []stall
+	demands []demand
+	at      map[uint64]int32 // by lock and client, positions in demands
+	crashes []int32          // by client
 }
 
 // longStall is a witness.
@@ -46,7 +59,7 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 		return Property{Verdict: NotApplicable, Detail: "no ttl and bound to measure by"}
 	}
 	x := &c.index
-	stalls := make([]stall, len(x.locks))
+	all := &stalls{locks: make([]stall, len(x.locks)), at: map[uint64]int32{}}
 	heal := int64(p.HealAt)
 	crashes := x.crashes
 	for i := range x.h {
@@ -56,31 +69,26 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 			continue
 		case OpCrash:
 			for ; len(crashes) > 0 && crashes[0].event == int32(i); crashes = crashes[1:] {
-				s := &stalls[crashes[0].lock]
 				if crashes[0].belief {
-					s.disbelieve(i, e.At)
+					all.locks[crashes[0].lock].disbelieve(i, e.At)
 				} else {
-					s.demand(e.Client).stop(e.At)
+					all.demand(crashes[0].lock, e.Client).stop(e.At)
 				}
 			}
-			for k := range stalls { // whoever starts anew looks anew
-				if e.Client < len(stalls[k].demands) {
-					stalls[k].demands[e.Client].from = unset
-				}
-			}
+			all.crashed(e.Client)
 			continue
 		}
-		if found := x.advance(stalls, i, e, heal, bound); found != nil {
+		if found := x.advance(all, i, e, heal, bound); found != nil {
 			return x.stallProperty(found, bound)
 		}
 	}
-	return x.livenessOf(stalls, heal, bound)
+	return x.livenessOf(all, heal, bound)
 }
 
 // advance brings the stalls up to event i.
-func (x *index) advance(stalls []stall, i int, e *Event, heal, bound int64) *longStall {
+func (x *index) advance(all *stalls, i int, e *Event, heal, bound int64) *longStall {
 	lock := x.byName[e.Lock]
-	s := &stalls[lock]
+	s := &all.locks[lock]
 	if e.Op != OpAcquire {
 		// The belief of a grant ends once, at the event that the index has noted.
 		at, _ := x.byGrant.get(e.Grant)
@@ -89,9 +97,9 @@ func (x *index) advance(stalls []stall, i int, e *Event, heal, bound int64) *lon
 		}
 		return nil
 	}
-	d := s.demand(e.Client)
+	d := all.demand(lock, e.Client)
 	if e.Phase == Invoke {
-		d.start(i, e.At, bound)
+		d.start(i, e.At, bound, all.crashesOf(e.Client))
 		return nil
 	}
 	found := s.long(d, heal, bound, e.At)
@@ -107,16 +115,35 @@ func (x *index) advance(stalls []stall, i int, e *Event, heal, bound int64) *lon
 	return found
 }
 
-func (s *stall) demand(client int) *demand {
-	for len(s.demands) <= client {
-		s.demands = append(s.demands, demand{from: unset})
+func (a *stalls) demand(lock int32, client int) *demand {
+	key := uint64(lock)<<32 | uint64(client)
+	at, ok := a.at[key]
+	if !ok {
+		at = int32(len(a.demands))
+		a.at[key] = at
+		a.demands = append(a.demands, demand{lock: lock, client: int32(client), from: unset})
 	}
-	return &s.demands[client]
+	return &a.demands[at]
 }
 
-func (d *demand) start(i int, at, bound int64) {
-	if d.open == 0 && (d.from == unset || at-d.idle > bound/2) {
-		d.from, d.fromAt = at, i
+// crashed lets a client that starts anew look anew.
+func (a *stalls) crashed(client int) {
+	for len(a.crashes) <= client {
+		a.crashes = append(a.crashes, 0)
+	}
+	a.crashes[client]++
+}
+
+func (a *stalls) crashesOf(client int) int32 {
+	if client >= len(a.crashes) {
+		return 0
+	}
+	return a.crashes[client]
+}
+
+func (d *demand) start(i int, at, bound int64, crashes int32) {
+	if d.open == 0 && (d.from == unset || d.crashes != crashes || at-d.idle > bound/2) {
+		d.from, d.fromAt, d.crashes = at, i, crashes
 	}
 	d.open++
 }
@@ -150,18 +177,22 @@ func (s *stall) long(d *demand, heal, bound, now int64) *longStall {
 }
 
 // livenessOf judges what was still under way when the recording stopped.
-func (x *index) livenessOf(stalls []stall, heal, bound int64) Property {
-	judged, short := 0, int32(-1)
-	for at := range stalls {
-		s := &stalls[at]
-		for c := range s.demands {
-			d := &s.demands[c]
-			if found := s.long(d, heal, bound, x.end); found != nil {
-				found.lock = int32(at)
-				return x.stallProperty(found, bound)
-			}
-			s.wanted = s.wanted || d.open > 0
+func (x *index) livenessOf(all *stalls, heal, bound int64) Property {
+	slices.SortFunc(all.demands, func(a, b demand) int {
+		return cmp.Or(cmp.Compare(a.lock, b.lock), cmp.Compare(a.client, b.client))
+	})
+	for i := range all.demands {
+		d := &all.demands[i]
+		s := &all.locks[d.lock]
+		if found := s.long(d, heal, bound, x.end); found != nil {
+			found.lock = d.lock
+			return x.stallProperty(found, bound)
 		}
+		s.wanted = s.wanted || d.open > 0
+	}
+	judged, short := 0, int32(-1)
+	for at := range all.locks {
+		s := &all.locks[at]
 		switch {
 		case s.granted:
 			judged++
