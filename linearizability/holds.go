@@ -85,6 +85,62 @@ func (g *grant) hold(at int32, p *Promises) hold {
 	return s
 }
 
+// ending is when a hold can leave the lock.
+type ending struct {
+	lo, hi int64
+}
+
+// ties are the other ends of a hold that took the lock at the very moment of its
+// answer: a renew or a release that was called at that moment too, and failed, may
+// have come before it in an order, and then says nothing of the end.
+func (g *grant) ties(h *hold, p *Promises) []ending {
+	if g.retaken != unset {
+		return nil
+	}
+	renew := g.renewFail != unset && g.renewFailCall <= g.ok
+	release := g.releasePhase == Fail && g.release <= g.ok && g.answeredByLock(p)
+	if !renew && !release {
+		return nil
+	}
+	without := func(renewToo, releaseToo bool) ending {
+		e := ending{lo: h.endLo, hi: never}
+		if releaseToo {
+			e.lo = max(g.extended, g.expiry)
+		} else {
+			e.hi = g.releasedBy(p)
+		}
+		if g.renewFail != unset && !renewToo {
+			e.hi = min(e.hi, g.renewFail)
+		}
+		return e
+	}
+	var all []ending
+	if renew {
+		all = append(all, without(true, false))
+	}
+	if release {
+		all = append(all, without(false, true))
+	}
+	if renew && release {
+		all = append(all, without(true, true))
+	}
+	return all
+}
+
+// releasedBy is by when the answer to its release proves that a grant had left the
+// lock, never if it proves nothing.
+func (g *grant) releasedBy(p *Promises) int64 {
+	switch {
+	case g.releasePhase == Fail && g.answeredByLock(p):
+		return g.released
+	case g.releasePhase == Ok && g.proof(p) == ReleaseProvesHeld:
+		return g.released
+	case g.releasePhase == Ok && g.proof(p) == ReleaseProvesGone:
+		return max(g.extended, g.released)
+	}
+	return never
+}
+
 // answeredByLock tells whether a failed release must be the lock's own answer:
 // the client's clock cannot have told it that the lease is over.
 func (g *grant) answeredByLock(p *Promises) bool {
@@ -116,6 +172,9 @@ type lockPart struct {
 	ordered bool
 	// before holds the tokens that this part starts from.
 	before tokens
+	// ties are, by grant, the other ends that a hold can have if it took the lock at
+	// takeHi. Only what an order is searched for has them.
+	ties map[int32][]ending
 
 	lastNamed []int64 // per client, scratch
 }
@@ -193,6 +252,16 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 // no maybe as having happened and one answer more to place only makes it fail.
 func (x *index) searchPartOf(part *lockPart, lock int32, p *Params) {
 	x.partOf(part, lock, p)
+	part.ties = nil
+	for i := range part.holds {
+		h := &part.holds[i]
+		if all := x.grants[h.grant].ties(h, &p.Promises); all != nil {
+			if part.ties == nil {
+				part.ties = map[int32][]ending{}
+			}
+			part.ties[h.grant] = all
+		}
+	}
 	part.dropUnderWay(x, &x.locks[lock])
 	part.dropExplained()
 	part.dropUseless()

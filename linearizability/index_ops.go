@@ -121,7 +121,9 @@ func (x *index) renew(i int, e *Event, g *grant) error {
 		x.reportedLost(i, e, g)
 		// What a client says of a lease whose end it has reached by its own clock
 		// is no answer of the lock.
-		if g.renewFail == unset && g.expire == unset && e.At < g.extended+x.shortestBelief {
+		// One that may have been called before the grant was is worth less than the next.
+		first := g.renewFail == unset || g.renewFailCall <= g.ok
+		if first && g.expire == unset && e.At < g.extended+x.shortestBelief {
 			g.renewFailCall, g.renewFail, g.renewFailedAt = call, e.At, int32(i)
 		}
 	}

@@ -103,7 +103,7 @@ func (part *lockPart) split() []*lockPart {
 	end := int64(-1)
 	for _, it := range items {
 		if it.from > end {
-			pieces = append(pieces, &lockPart{tokens: part.tokens, ordered: part.ordered})
+			pieces = append(pieces, &lockPart{tokens: part.tokens, ordered: part.ordered, ties: part.ties})
 		}
 		end = max(end, it.to)
 		last := pieces[len(pieces)-1]

@@ -21,6 +21,8 @@ const (
 	// stepEnd: the grant leaves the lock if it holds it. It is the end of a lease,
 	// or a release of which nobody knows whether it did anything.
 	stepEnd
+	// stepMaybeEnd: stepEnd, or nothing: a release that comes by then if it ever does.
+	stepMaybeEnd
 	// stepHeld: the grant holds the lock.
 	stepHeld
 	// stepGone: the grant does not hold the lock.
@@ -55,7 +57,8 @@ type lockState struct {
 
 // lockModel is porcupine's model of one lock. A maybe has two outcomes, for which
 // the nondeterministic kind of model is needed; without one the other is faster.
-func lockModel(part *lockPart, maybes bool) porcupine.Model {
+func lockModel(part *lockPart, steps []step) porcupine.Model {
+	maybes := slices.ContainsFunc(steps, func(s step) bool { return s.kind == stepMaybe || s.kind == stepMaybeEnd })
 	initial := lockState{writer: -1, tokens: part.before}
 	checked := part.tokens
 	if !maybes {
@@ -75,7 +78,7 @@ func lockModel(part *lockPart, maybes bool) porcupine.Model {
 			s, in := state.(lockState), input.(*step)
 			next, ok := s.apply(in, checked)
 			switch {
-			case in.kind == stepMaybe && ok:
+			case (in.kind == stepMaybe || in.kind == stepMaybeEnd) && ok && next != s:
 				return []any{s, next}
 			case in.kind == stepMaybe:
 				return []any{s}
@@ -97,7 +100,7 @@ func (s lockState) apply(in *step, checkTokens bool) (next lockState, ok bool) {
 		return s.taken(in, checkTokens)
 	case stepRelease:
 		return s.without(in.holder), s.heldBy(in.holder)
-	case stepEnd:
+	case stepEnd, stepMaybeEnd:
 		return s.without(in.holder), true
 	case stepHeld:
 		return s, s.heldBy(in.holder)
@@ -200,7 +203,7 @@ func (s lockState) String() string {
 }
 
 func (s *step) String() string {
-	verb := [...]string{"acquire", "acquire?", "release", "may end", "renew", "is gone", "is in the way"}[s.kind]
+	verb := [...]string{"acquire", "acquire?", "release", "may end", "may end", "renew", "is gone", "is in the way"}[s.kind]
 	if s.kind == stepTake && s.token != 0 {
 		verb = fmt.Sprintf("%s -> token %d", verb, s.token)
 	}

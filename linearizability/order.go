@@ -34,17 +34,6 @@ type ordering struct {
 	blamed      int // how many holds had been placed where fault was seen
 }
 
-// sketch is an order under construction, as far as the rest depends on it.
-type sketch struct {
-	last, freeOfAll, freeOfWriters int64
-	byLast, byAll, byWriters       int32 // positions in holds, -1 for none
-	tokens                         tokens
-	first                          int32   // the first hold that is not placed
-	ahead                          []int32 // those behind it that are, rising
-	told                           []int32 // how many answers are explained, by slot
-	used                           []int32 // maybes, rising
-}
-
 // The bounds of an ordering: sketches at a time, and steps, for each piece and for
 // each hold of it.
 const (
@@ -167,17 +156,32 @@ func (o *ordering) placeNext(s *sketch, placed int) {
 	}
 }
 
-// place puts hold i next, as early as it can be, to end as soon as it can and, if
-// answers may be explained by it, no sooner than each of them asks for.
+// place puts hold i next, as early as it can be. Only one that may profit from a tie
+// is also put as late as it can be.
 func (o *ordering) place(s *sketch, i int32, placed int) {
-	o.steps++
 	h := &o.part.holds[i]
 	free, by := s.freeFor(h.mode)
 	take := max(h.takeLo, free)
 	if take > h.takeHi {
+		o.steps++
 		o.blame(placed, fault{why: takenTooEarly, at: int(i), blocker: int(by)})
 		return
 	}
+	o.placeAt(s, i, placed, h, take)
+	if o.part.ties == nil {
+		return
+	}
+	for _, end := range o.part.ties[h.grant] {
+		tied := *h
+		tied.endLo, tied.endHi = end.lo, end.hi
+		o.placeAt(s, i, placed, &tied, h.takeHi)
+	}
+}
+
+// placeAt puts hold i next to take the lock at a time, and to end as soon as it can
+// and, if answers may be explained by it, no sooner than each of them asks for.
+func (o *ordering) placeAt(s *sketch, i int32, placed int, h *hold, take int64) {
+	o.steps++
 	t, ok := s.tokens, true
 	if o.part.tokens {
 		if t, ok = s.tokens.next(h.token, h.mode, h.again); !ok {
@@ -368,80 +372,4 @@ func (o *ordering) unexplained(s *sketch) int32 {
 func (o *ordering) namingFault(s *sketch, slot int32) fault {
 	at := max(0, min(int(s.first), len(o.part.holds))-1)
 	return fault{why: namedWrongly, at: at, blocker: -1, naming: int(o.named[slot][s.told[slot]].at)}
-}
-
-// keep adds n to a front, unless one is there that is behind it in nothing, and
-// drops those that n makes superfluous.
-func (o *ordering) keep(front *[]sketch, n sketch) {
-	o.steps += len(*front)
-	for k := range *front {
-		if o.covers(&(*front)[k], &n) {
-			return
-		}
-	}
-	if front == &o.next {
-		*front = slices.DeleteFunc(*front, func(s sketch) bool { return o.covers(&n, &s) })
-	}
-	if len(*front) < maxSketches {
-		*front = append(*front, n)
-	}
-}
-
-// covers tells whether whatever completes b completes a.
-func (o *ordering) covers(a, b *sketch) bool {
-	if a.last > b.last || a.freeOfAll > b.freeOfAll || a.freeOfWriters > b.freeOfWriters ||
-		a.tokens.any > b.tokens.any || a.tokens.exclusive > b.tokens.exclusive ||
-		a.first != b.first || !slices.Equal(a.ahead, b.ahead) {
-		return false
-	}
-	for slot := range a.told {
-		if a.told[slot] < b.told[slot] {
-			return false
-		}
-	}
-	for _, at := range a.used {
-		if _, also := slices.BinarySearch(b.used, at); !also && o.part.maybes[at].takeHi >= b.last {
-			return false
-		}
-	}
-	return true
-}
-
-// freeFor returns from when one of a mode can take the lock, and who is in the way.
-func (s *sketch) freeFor(mode Mode) (int64, int32) {
-	free, by := s.freeOfWriters, s.byWriters
-	if mode == Exclusive {
-		free, by = s.freeOfAll, s.byAll
-	}
-	if s.last > free {
-		return s.last, s.byLast
-	}
-	return free, by
-}
-
-// placed marks hold i as placed.
-func (s *sketch) placed(i int32, holds int) {
-	if i != s.first {
-		k, _ := slices.BinarySearch(s.ahead, i)
-		s.ahead = slices.Insert(slices.Clone(s.ahead), k, i)
-		return
-	}
-	s.first++
-	for len(s.ahead) > 0 && s.ahead[0] == s.first {
-		s.first++
-		s.ahead = s.ahead[1:]
-	}
-	if int(s.first) == holds {
-		s.ahead = nil
-	}
-}
-
-// ended notes when the hold that was placed last has left the lock.
-func (s *sketch) ended(mode Mode, end int64) {
-	if end > s.freeOfAll || s.byAll < 0 {
-		s.freeOfAll, s.byAll = max(s.freeOfAll, end), s.byLast
-	}
-	if mode == Exclusive && (end > s.freeOfWriters || s.byWriters < 0) {
-		s.freeOfWriters, s.byWriters = max(s.freeOfWriters, end), s.byLast
-	}
 }

@@ -5,184 +5,57 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/anishathalye/porcupine"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
 
-// plainSteps writes a history of one lock for porcupine as the package comment
-// says it, with every answer an operation of its own and every uncertain end open
-// to the end: no order is derived, nothing is left out or narrowed.
-func plainSteps(p Params, h History) []step {
-	var steps []step
-	ids := map[int64]int{} // grant -> take
-	calls := map[[2]int64]int{}
-	var x index
-	if err := x.build(&p, h); err != nil {
-		panic(err)
-	}
-	extended := map[int64]int64{}
-	maybe := func(id int, e *Event, call, ret int64) {
-		s := step{kind: stepMaybe, mode: e.Mode, client: int32(e.Client), holder: holderID(id), call: call, ret: ret}
-		steps = append(steps, s)
-		s.kind, s.ret = stepEnd, never // it may have been given back at once
-		steps = append(steps, s)
-	}
-	open := map[int]int{}
-	for i := range h {
-		e := &h[i]
-		key := [2]int64{e.Grant, int64(e.Op)}
-		call := int64(0)
-		if e.Phase == Invoke {
-			calls[key] = i
-			if e.Op == OpAcquire {
-				open[e.Process] = i
-			}
-			continue
-		}
-		if e.Op == OpAcquire {
-			call = h[open[e.Process]].At
-			delete(open, e.Process)
-		} else if at, ok := calls[key]; ok {
-			call = h[at].At
-			delete(calls, key)
-		}
-		s := step{mode: e.Mode, client: int32(e.Client), holder: holderID(e.Grant), token: e.Token, call: max(call, e.Since), ret: e.At}
-		g := &grant{}
-		if at, ok := x.byGrant.get(e.Grant); ok {
-			g = &x.grants[at]
-		}
-		switch {
-		case e.Op == OpAcquire && e.Phase == Ok:
-			ids[e.Grant] = i
-			extended[e.Grant] = s.call
-		case e.Op == OpAcquire && e.Phase == Info:
-			if e.Until >= 0 {
-				maybe(1000+i, e, call, landsBy(e.Until))
-			}
-			continue
-		case e.Op == OpRenew && e.Phase == Ok:
-			extended[e.Grant] = s.call
-		}
-		if !plainKind(&s, e, g, p, h) {
-			continue
-		}
-		steps = append(steps, s)
-	}
-	for _, i := range open {
-		maybe(1000+i, &h[i], h[i].At, never)
-	}
-	for key, i := range calls {
-		if Op(key[1]) == OpRelease {
-			e := &h[i]
-			steps = append(steps, step{kind: stepEnd, client: int32(e.Client), holder: holderID(e.Grant), call: e.At, ret: never})
-		}
-	}
-	for id, i := range ids {
-		e := &h[i]
-		steps = append(steps, step{kind: stepEnd, client: int32(e.Client), holder: holderID(id),
-			call: extended[id] + p.Promises.shortestLease(), ret: never})
-	}
-	return steps
-}
-
-// landsBy is a bound on a write that may come, or none.
-func landsBy(until int64) int64 {
-	if until == 0 {
-		return never
-	}
-	return until
-}
-
-// plainKind says what an answer is in the model, or that it says nothing.
-func plainKind(s *step, e *Event, g *grant, p Params, h History) bool {
-	switch {
-	case e.Op == OpAcquire && e.Phase == Ok:
-	case e.Op == OpAcquire && e.Phase == Fail:
-		s.kind, s.client = stepNamed, int32(e.Holder-1)
-		return e.Holder != 0 && !underWay(h, e.Holder-1, s.call, e.At)
-	case e.Op == OpRenew && e.Phase == Ok:
-		s.kind = stepHeld
-	case e.Op == OpRenew && e.Phase == Fail:
-		s.kind = stepGone
-		return g.renewFail == e.At
-	case e.Op == OpRelease && e.Phase == Ok:
-		s.kind = stepRelease
-	case e.Op == OpRelease && e.Phase == Fail:
-		s.kind = stepEnd
-		if !g.answeredByLock(&p.Promises) {
-			s.ret = never
-		}
-	case e.Op == OpRelease && e.Phase == Info:
-		s.kind, s.ret = stepEnd, landsBy(e.Until)
-		return e.Until >= 0
-	default:
-		return false
-	}
-	return true
-}
-
-// underWay tells whether a client had an acquire open at some time from lo to hi,
-// other than one that certainly never was.
-func underWay(h History, client int, lo, hi int64) bool {
-	open := map[int]int64{} // process -> invoke
-	for i := range h {
-		e := &h[i]
-		switch {
-		case e.Client != client:
-		case e.Op == OpAcquire && e.Phase == Invoke:
-			open[e.Process] = e.At
-		case e.Op == OpAcquire || e.Op == OpCrash:
-			at, ok := open[e.Process]
-			delete(open, e.Process)
-			if ok && at <= hi && e.At >= lo && e.Until >= 0 {
-				return true
-			}
-		}
-	}
-	for _, at := range open {
-		if at <= hi {
-			return true
-		}
-	}
-	return false
-}
-
-func TestDecisionIsThatOfPlainPorcupine(t *testing.T) {
+// TestDecisionIsThatOfThePlainChecker compares the checker, porcupine on all that
+// the checker would give it, and the order alone with a checker that is slow and
+// shares nothing with them.
+func TestDecisionIsThatOfThePlainChecker(t *testing.T) {
 	found := map[Status]int{}
 	byWitness := 0
 	rapid.Check(t, func(t *rapid.T) {
 		p, h := genHistory(t, rapid.IntRange(2, 28).Draw(t, "events"))
 		var c Checker
 		if err := c.load(&p, h); err != nil {
-			t.Fatalf("the generator made %v", err)
+			t.Fatalf("the generator made %v\n%s", err, text(p, h))
 		}
-		steps := plainSteps(p, h)
-		part := &lockPart{tokens: p.Promises.Tokens}
-		want := OK
-		switch porcupine.CheckOperationsTimeout(lockModel(part, true), operations(steps), 200*time.Millisecond) {
-		case porcupine.Illegal:
-			want = Violation
-		case porcupine.Unknown:
-			found[Unknown]++ // what is open to the end takes exponential time
+		want := plainVerdict(p, h)
+		found[want]++
+		if want == Unknown {
 			return
 		}
 		got := c.lockLinearizability(context.Background(), &p)
 		if got.Verdict != want {
-			t.Fatalf("porcupine says %v, the checker %v: %s\n%s", want, got.Verdict, got.Detail, text(p, h))
+			t.Fatalf("plainly %v, the checker %v: %s\n%s", want, got.Verdict, got.Detail, text(p, h))
 		}
-		if len(c.index.locks) > 0 {
-			c.index.partOf(&c.lin.part, 0, &p)
-			if c.lin.witness(&c.lin.part).why == noFault {
-				byWitness++
-				if want != OK {
-					t.Fatalf("the witness holds where porcupine finds none\n%s", text(p, h))
-				}
+		if want == OK && c.lin.searched > 0 {
+			t.Fatalf("porcupine had to be asked for an order\n%s", text(p, h))
+		}
+		if len(c.index.locks) == 0 {
+			return
+		}
+		x, part := &c.index, &c.lin.part
+		x.partOf(part, 0, &p)
+		if c.lin.witness(part).why == noFault {
+			byWitness++
+			if want != OK {
+				t.Fatalf("the witness holds where there is no order\n%s", text(p, h))
 			}
 		}
-		found[want]++
+		x.searchPartOf(part, 0, &p)
+		if f, _ := part.order(); (f.why == noFault) != (want == OK) {
+			t.Fatalf("plainly %v, and the fault in the order is %v\n%s", want, f, text(p, h))
+		}
+		limit := newBudget(context.Background())
+		all := part.everything()
+		result := limit.check(part, x.steps(part, 0, all, &p))
+		if result != porcupine.Unknown && (result == porcupine.Ok) != (want == OK) {
+			t.Fatalf("plainly %v, and porcupine says %v\n%s", want, result, text(p, h))
+		}
 	})
 	t.Logf("%v; %d by the witness alone", found, byWitness)
 }
@@ -205,12 +78,6 @@ func TestWriteThenReadIsTheSame(t *testing.T) {
 			}
 		}
 		p.Faulty = []Interval{{Client: 1, From: 1, To: 1234567890123}}
-		p.Stalls = []Stall{{From: 5, To: 7}}
-		p.Lateness = 3
-		p.Promises.Release = rapid.SampledFrom([]ReleaseProof{ReleaseProvesNothing, ReleaseProvesGone, ReleaseProvesHeld}).Draw(t, "proof")
-		p.Promises.Requests = RequestBudget{Acquire: rapid.IntRange(0, 3).Draw(t, "budget"), Wait: 2}
-		p.Promises.CallLimit, p.Promises.RenewEvery, p.Promises.WaitGrants = 11, 12, 13
-		p.Promises.KeepsTrying, p.Promises.GrantsFree, p.Promises.RenewalOff = true, true, true
 		p.MaxClockDriftPPM = rapid.Int64Range(0, 999_999).Draw(t, "drift")
 		gotP, gotH, err := Read(bytes.NewReader([]byte(text(p, h))))
 		if err != nil {

@@ -34,7 +34,7 @@ type budget struct {
 func newBudget(ctx context.Context) *budget { return &budget{ctx: ctx, steps: searchSteps} }
 
 // check asks porcupine for an order of steps within the budget.
-func (b *budget) check(part *lockPart, maybes bool, steps []step) porcupine.CheckResult {
+func (b *budget) check(part *lockPart, steps []step) porcupine.CheckResult {
 	b.why = ""
 	switch {
 	case len(steps) > pieceOperations:
@@ -47,7 +47,7 @@ func (b *budget) check(part *lockPart, maybes bool, steps []step) porcupine.Chec
 	if b.why != "" {
 		return porcupine.Unknown
 	}
-	result := porcupine.CheckOperationsTimeout(b.limited(lockModel(part, maybes), len(steps)), operations(steps), 0)
+	result := porcupine.CheckOperationsTimeout(b.limited(lockModel(part, steps), len(steps)), operations(steps), 0)
 	if b.why != "" {
 		// The model refused every step from then on: that there was no order then says
 		// nothing.
@@ -108,7 +108,7 @@ func (x *index) search(part *lockPart, lock int32, f fault, p *Params, limit *bu
 		if !whole {
 			c = part.around(lo, hi, f)
 		}
-		switch limit.check(part, len(c.maybes) > 0, x.steps(part, lock, c, p)) {
+		switch limit.check(part, x.steps(part, lock, c, p)) {
 		case porcupine.Illegal:
 			return Violation, c
 		case porcupine.Unknown:

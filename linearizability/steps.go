@@ -144,7 +144,7 @@ func (x *index) grantSteps(steps []step, g *grant, id holderID, p *Params) []ste
 	case Info, Invoke:
 		switch {
 		case g.releaseUntil > 0:
-			add(stepEnd, g.release, g.releaseUntil, g.releaseAt)
+			add(stepMaybeEnd, g.release, g.releaseUntil, g.releaseAt)
 		case g.releaseUntil == 0:
 			expiry = min(expiry, g.release)
 		}
@@ -197,7 +197,7 @@ func boundEnds(steps []step) []step {
 	}
 	kept := steps[:0]
 	for _, s := range steps {
-		if s.kind == stepEnd {
+		if s.kind == stepEnd || s.kind == stepMaybeEnd {
 			k := sort.Search(len(takes), func(k int) bool { return calls[k] > taken[s.holder] })
 			if s.mode == Exclusive {
 				s.ret = min(s.ret, all[k])

@@ -40,7 +40,7 @@ func Visualize(w io.Writer, p Params, h History, lock string) error {
 		return errors.New("nothing to show: the lock was never granted")
 	}
 	x.clampForever(steps)
-	model := lockModel(&l.part, len(chosen.maybes) > 0)
+	model := lockModel(&l.part, steps)
 	limited := newBudget(context.Background()).limited(model, len(steps))
 	_, info := porcupine.CheckOperationsVerbose(limited, operations(steps), 0)
 	if err := porcupine.Visualize(model, info, w); err != nil {
