@@ -33,8 +33,14 @@ type PredictConfig struct {
 	Clients int
 	Profile Profile
 	Store   StoreModel
-	// Hours is how long, in simulated hours, a holder is watched for false
-	// failovers. 0: it is not.
+	// Episodes is how many cuts, pauses, sleeps and lost requests of each size a
+	// holder meets, to see how many of them cost it its lease: up to sixteen times
+	// as many where that is what it takes to say on which side of Budget the rate is.
+	// 0: none.
+	Episodes int
+	Budget   Rate
+	// Hours of an ordinary day in which the requests of all clients are counted.
+	// 0: they are not.
 	Hours int
 	// Trials is how many holders are killed. 0: none.
 	Trials int
@@ -48,11 +54,13 @@ type Prediction struct {
 	Failovers []FailoverTimes
 	// Spoiled are trials whose holder had lost its lease before it was killed.
 	Spoiled int
-	// FalseFailovers are leases that a healthy holder lost: a process that was
-	// neither killed nor asked to release. They were counted over Held, the time
-	// for which leases were held.
-	FalseFailovers int64
-	Held           time.Duration
+	// FalseFailovers is how often, in an hour, a healthy holder loses its lease: a
+	// process that was neither killed nor asked to release. The other two are the
+	// same if cuts, pauses and sleeps came twice as often, or lasted twice as long.
+	FalseFailovers, TwiceAsOften, TwiceAsLong Estimate
+	// Episodes of the profile were met, and Lost of them cost the lease.
+	Episodes, Lost int64
+	hazards        []hazard
 	// Holder and Waiters are what was asked of the store for one lock in Watched
 	// hours of an ordinary day, with all clients there; Units is the same as
 	// DynamoDB would count it.
@@ -79,14 +87,14 @@ type FailoverTimes struct{ Detect, Acquire, Resume time.Duration }
 // Failover is from the death to the grant.
 func (f FailoverTimes) Failover() time.Duration { return f.Detect + f.Acquire }
 
-// Predict simulates one cell: in one world a holder is watched for false
-// failovers, in another one all clients are there and their requests are
-// counted, in a third one holders are killed at random phases of their renewal.
-// It stops early with the cause of ctx's end.
+// Predict simulates one cell: in some worlds a holder meets what can go wrong, in
+// another one all clients are there and their requests are counted, in further
+// ones holders are killed at random phases of their renewal. It stops early with
+// the cause of ctx's end.
 //
-// False failovers are counted with the holder alone: a lease is never taken from
-// a holder that still believes in it, so it depends on nobody else whether the
-// belief ends. That is a fifth of the work.
+// False failovers are looked for with the holder alone: a lease is never taken
+// from a holder that still believes in it, so it depends on nobody else whether
+// the belief ends.
 func Predict(ctx context.Context, c PredictConfig) (*Prediction, error) {
 	c.Settings = withDefaults(c.Settings)
 	if err := c.validate(); err != nil {
@@ -105,8 +113,8 @@ func (c PredictConfig) validate() error {
 	switch {
 	case c.Clients < 1 || c.Clients > 4096:
 		return fmt.Errorf("clients %d must be between 1 and 4096", c.Clients)
-	case c.Hours < 0 || c.Trials < 0:
-		return fmt.Errorf("hours %d and trials %d must not be negative", c.Hours, c.Trials)
+	case c.Hours < 0 || c.Trials < 0 || c.Episodes < 0 || c.Episodes > mostEpisodes:
+		return fmt.Errorf("hours %d, trials %d and episodes %d must not be negative, nor the last more than %d", c.Hours, c.Trials, c.Episodes, mostEpisodes)
 	case c.Trials > 0 && c.Clients < 2:
 		return errors.New("with one client nobody takes over: at least 2 are needed")
 	}
@@ -128,9 +136,13 @@ type predictWorld struct {
 	err     error
 }
 
-// world makes one with so many clients in which faults happen for d. part names
-// it: each has choices of its own.
+// world makes one with so many clients in which faults happen for d.
 func (c PredictConfig) world(part string, clients int, d time.Duration) (*predictWorld, error) {
+	return c.worldWith(part, clients, func(choices sim.Chooser) fault.Plan { return c.Profile.plan(choices, clients, d) })
+}
+
+// worldWith makes one with a plan. part names it: each has choices of its own.
+func (c PredictConfig) worldWith(part string, clients int, plan func(sim.Chooser) fault.Plan) (*predictWorld, error) {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%d %s %v %d %s", c.Seed, part, c.Settings, clients, c.Profile)
 	choices := sim.NewRandom(h.Sum64())
@@ -140,7 +152,7 @@ func (c PredictConfig) world(part string, clients int, d time.Duration) (*predic
 		latency.Reads, latency.Writes = table, table
 	}
 	w, err := sim.New(sim.Config{
-		Chooser: choices, Clients: clients, Plan: c.Profile.plan(choices, clients, d), Latency: latency,
+		Chooser: choices, Clients: clients, Plan: plan(choices), Latency: latency,
 		Store: sim.StoreConfig{Watch: c.Store.Watch, ConflictReturnsCurrent: c.Store.ConflictReturnsCurrent},
 	})
 	if err != nil {
@@ -200,32 +212,21 @@ func (p *Prediction) account(w *predictWorld) {
 // happen as there are on average, at even instants: that is the course of a
 // Poisson process of which the count is known.
 func (p Profile) plan(choices sim.Chooser, clients int, d time.Duration) fault.Plan {
-	var plan fault.Plan
 	if d <= 0 {
 		return nil
 	}
+	plan := p.drifts(choices, clients, d)
 	for i := range clients {
-		if n := uint64(p.DriftPPM); n > 0 {
-			if ppm := int64(choices.Choose("bench/drift", 2*n+1)) - int64(n); ppm != 0 {
-				plan = append(plan, fault.Fault{Kind: fault.ClockRate, Target: i, Duration: d, Amount: ppm})
-			}
-		}
-		for _, e := range []struct {
-			kind     fault.Kind
-			episodes Episodes
-		}{{fault.Partition, p.Partition}, {fault.Pause, p.Pause}, {fault.Suspend, p.Suspend}} {
-			if e.episodes.Every <= 0 {
-				continue
-			}
+		for _, e := range p.episodes() {
 			stream := "bench/" + string(e.kind)
-			n := d / e.episodes.Every
-			if time.Duration(choices.Choose(stream, uint64(e.episodes.Every))) < d%e.episodes.Every {
+			n := d / e.Every
+			if time.Duration(choices.Choose(stream, uint64(e.Every))) < d%e.Every {
 				n++
 			}
 			for range n {
 				plan = append(plan, fault.Fault{
 					Kind: e.kind, Target: i, Start: time.Duration(choices.Choose(stream, uint64(d))),
-					Duration: e.episodes.length(choices, stream),
+					Duration: e.length(choices, stream),
 				})
 			}
 		}
@@ -233,14 +234,24 @@ func (p Profile) plan(choices sim.Chooser, clients int, d time.Duration) fault.P
 	return plan
 }
 
+// drifts gives each client's clock a rate of its own.
+func (p Profile) drifts(choices sim.Chooser, clients int, d time.Duration) fault.Plan {
+	var plan fault.Plan
+	n := uint64(p.DriftPPM)
+	for i := range clients {
+		if n == 0 {
+			break
+		}
+		if ppm := int64(choices.Choose("bench/drift", 2*n+1)) - int64(n); ppm != 0 {
+			plan = append(plan, fault.Fault{Kind: fault.ClockRate, Target: i, Duration: d, Amount: ppm})
+		}
+	}
+	return plan
+}
+
 // length draws how long an episode is: first which doubling, then where in it.
 func (e Episodes) length(choices sim.Chooser, stream string) time.Duration {
-	doublings := uint64(1)
-	for e.Length.Low<<doublings < e.Length.High {
-		doublings++
-	}
-	k := choices.Choose(stream, doublings)
-	low := e.Length.Low << k
-	high := min(low*2, e.Length.High)
-	return low + time.Duration(choices.Choose(stream, uint64(high-low)+1))
+	all := e.Length.doublings()
+	s := all[choices.Choose(stream, uint64(len(all)))]
+	return s.Low + time.Duration(choices.Choose(stream, uint64(s.High-s.Low)+1))
 }

@@ -18,6 +18,10 @@ type predictClient struct {
 	node    *sim.Node
 	store   *sim.ClientStore
 	holding bool // by what it was last told
+	// unanswered is how many of its next requests get no answer, whatever the
+	// profile says; if late, they are carried out.
+	unanswered int
+	late       bool
 
 	// What it asked of the store as a holder and else.
 	asHolder, asWaiter Counts
@@ -107,13 +111,14 @@ func (p *predictClient) Capabilities() lock.Capabilities { return p.store.Capabi
 // Get implements lock.Store.
 func (p *predictClient) Get(ctx context.Context, key string) (lock.Record, error) {
 	p.count().Requests++
-	if p.loses() {
+	request, reply := p.fate()
+	if request {
 		p.read++
 		return lock.Record{}, p.silence(ctx)
 	}
 	r, err := p.store.Get(ctx, key)
 	p.read += readUnits(rowSize(key, len(r.Value)))
-	if p.loses() {
+	if reply {
 		return lock.Record{}, p.silence(ctx)
 	}
 	return r, err
@@ -126,14 +131,15 @@ func (p *predictClient) CompareAndSwap(ctx context.Context, key string, old lock
 	c.Swaps++
 	p.write += writeUnits(rowSize(key, len(value)))
 	tell(p.swaps)
-	if p.loses() {
+	request, reply := p.fate()
+	if request {
 		return "", p.silence(ctx)
 	}
 	rev, err := p.store.CompareAndSwap(ctx, key, old, value)
 	if errors.Is(err, lock.ErrConflict) {
 		c.Conflicts++
 	}
-	if p.loses() {
+	if reply {
 		return "", p.silence(ctx)
 	}
 	return rev, err
@@ -153,10 +159,20 @@ func (p *predictClient) Wait(ctx context.Context, key string, after lock.Revisio
 	return p.store.Wait(ctx, key, after)
 }
 
-// loses draws whether a message gets lost.
-func (p *predictClient) loses() bool {
-	ppm := p.w.c.Profile.LossPPM
-	return ppm > 0 && p.w.Choose("bench/loss", maxPartsPerMillion) < uint64(ppm)
+// fate draws whether a request or its reply gets lost.
+func (p *predictClient) fate() (request, reply bool) {
+	if p.unanswered > 0 {
+		p.unanswered--
+		request = !p.late && p.w.Choose("bench/unanswered", 2) == 0
+		return request, !request
+	}
+	ppm := uint64(p.w.c.Profile.LossPPM)
+	if ppm == 0 {
+		return false, false
+	}
+	loses := func() bool { return p.w.Choose("bench/loss", maxPartsPerMillion) < ppm }
+	request = loses()
+	return request, !request && loses()
 }
 
 // silence is what the client of a lost message hears until it gives up. The

@@ -6,57 +6,14 @@ import (
 	"time"
 )
 
-// segment is how many hours one world lasts at most.
-const segment = 250
-
-// predictLosses watches a holder.
-func predictLosses(ctx context.Context, c PredictConfig, p *Prediction) error {
-	for done := 0; done < c.Hours; done += segment {
-		d := time.Duration(min(segment, c.Hours-done)) * time.Hour
-		w, err := c.world(fmt.Sprint("losses ", done), 1, d)
-		if err != nil {
-			return err
-		}
-		err = watchHolder(ctx, w, d, p)
-		w.close()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func watchHolder(ctx context.Context, w *predictWorld, d time.Duration, p *Prediction) error {
-	holder := w.clients[0]
-	var since time.Duration
-	holder.granted = func() { since = w.Now() }
-	holder.lost = func() {
-		p.FalseFailovers++
-		p.Held += w.Now() - since
-	}
-	holder.start()
-	if err := w.run(ctx, d, nil); err != nil {
-		return err
-	}
-	if holder.holding {
-		p.Held += w.Now() - since
-	}
-	p.account(w)
-	return nil
-}
-
-// The requests of a day are as good as those of a year, and fewer will do where
-// there are many.
-const (
-	requestHours = 24
-	mostRequests = 1_000_000
-)
+// mostRequests are enough to count.
+const mostRequests = 1_000_000
 
 // watchedFor is how long the requests of all clients are counted: whole
 // renewals, and as many of them as are simulated in seconds.
 func (c PredictConfig) watchedFor() time.Duration {
 	s := c.Settings
-	d := time.Duration(min(c.Hours, requestHours)) * time.Hour
+	d := time.Duration(c.Hours) * time.Hour
 	// Each waiter asks once a poll or is woken once a renewal.
 	perHour := time.Hour/s.RenewEvery + time.Duration(c.Clients-1)*(time.Hour/min(s.PollEvery, s.RenewEvery))
 	if perHour > 0 {
@@ -135,6 +92,7 @@ type deaths struct {
 	w         *predictWorld
 	p         *Prediction
 	grants    int // so far: what tells one holder from the next
+	arranged  uint64
 	holder    *predictClient
 	dead      bool
 	killedAt  time.Duration
@@ -185,7 +143,7 @@ func (k *deaths) effect(client *predictClient, want int) {
 	k.dead = false
 	s := k.w.c.Settings
 	grant := k.grants
-	at := now + (rebirth+1)*s.TTL + time.Duration(k.w.Choose("bench/phase", uint64(s.RenewEvery)))
+	at := now + (rebirth+1)*s.TTL + k.phase(uint64(s.RenewEvery))
 	k.w.At(at, func() {
 		if k.grants != grant || !client.holding {
 			return
@@ -193,6 +151,14 @@ func (k *deaths) effect(client *predictClient, want int) {
 		k.dead, k.tried, k.killedAt = true, false, k.w.Now()
 		client.node.Die(rebirth * s.TTL)
 	})
+}
+
+// phase is when in a renewal the next holder dies: at random, and as often in
+// each part of it, so that quantiles depend little on chance.
+func (k *deaths) phase(renewal uint64) time.Duration {
+	part := k.arranged % trialsPerWorld
+	k.arranged++
+	return time.Duration((renewal*part + k.w.Choose("bench/phase", renewal)) / trialsPerWorld)
 }
 
 // lost spoils the trial: the next grant is not the consequence of a death. Who

@@ -197,6 +197,34 @@ func (p Profile) String() string {
 	return strings.Join(parts, ",")
 }
 
+// assumes says in words what p assumes.
+func (p Profile) assumes() string {
+	parts := []string{"round trips as measured"}
+	if p.RTT != (Span{}) {
+		parts[0] = "round trips of " + p.RTT.words()
+	}
+	if p.LossPPM > 0 {
+		parts = append(parts, figure(float64(p.LossPPM))+" requests in a million lost, and as many replies")
+	}
+	for _, e := range []struct {
+		does string
+		Episodes
+	}{{"cut off", p.Partition}, {"standing still", p.Pause}, {"asleep", p.Suspend}} {
+		if e.Every > 0 {
+			parts = append(parts, fmt.Sprintf("%s %s for %s", e.does, Rate(1/e.Every.Hours()).times(), e.Length.words()))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// words is a span as people say it.
+func (s Span) words() string {
+	if s.Low == s.High {
+		return seconds(s.Low)
+	}
+	return seconds(s.Low) + " to " + seconds(s.High)
+}
+
 // String returns "low-high", or one time where the two are the same.
 func (s Span) String() string {
 	if s.Low == s.High {

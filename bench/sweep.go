@@ -31,9 +31,9 @@ type SweepConfig struct {
 	Clients  []int
 	Profiles []Profile
 
-	// Hours of a holder that are simulated for each cell. Default 3,000: that
-	// many without a false failover show that they come less than once a month.
-	Hours int
+	// Episodes are how many cuts, pauses, sleeps and lost requests of each size are
+	// simulated for each cell. Default 1,000.
+	Episodes int
 	// Trials is how many holders die in each cell. Default 2,000.
 	Trials int
 	// Live is how many cells are measured live too: those with the shortest ttl,
@@ -62,7 +62,7 @@ type SweepConfig struct {
 
 // The defaults of a sweep.
 const (
-	DefaultSweepHours      = 3000
+	DefaultSweepEpisodes   = 1000
 	DefaultSweepTrials     = 2000
 	DefaultSweepLiveTrials = 50
 	DefaultSweepRoundTrips = 2000
@@ -119,7 +119,7 @@ func (c SweepConfig) withDefaults() SweepConfig {
 			*n = value
 		}
 	}
-	set(&c.Hours, DefaultSweepHours)
+	set(&c.Episodes, DefaultSweepEpisodes)
 	set(&c.Trials, DefaultSweepTrials)
 	set(&c.LiveTrials, DefaultSweepLiveTrials)
 	set(&c.RoundTrips, DefaultSweepRoundTrips)
@@ -217,14 +217,16 @@ func (c SweepConfig) validate() error {
 	for _, n := range []struct {
 		name  string
 		value int
-	}{{"hours", c.Hours}, {"trials", c.Trials}, {"live trials", c.LiveTrials}, {"workers", c.Workers}} {
+	}{{"episodes", c.Episodes}, {"trials", c.Trials}, {"live trials", c.LiveTrials}, {"workers", c.Workers}} {
 		if n.value < 1 {
 			return fmt.Errorf("%s %d must be at least 1", n.name, n.value)
 		}
 	}
 	switch {
-	case c.Hours > mostHours:
-		return fmt.Errorf("hours %d must be at most %d", c.Hours, mostHours)
+	case c.Trials < trialsOfP99:
+		return fmt.Errorf("trials %d must be at least %d: fewer do not tell a p99", c.Trials, trialsOfP99)
+	case c.Episodes > mostEpisodes:
+		return fmt.Errorf("episodes %d must be at most %d", c.Episodes, mostEpisodes)
 	case c.RoundTrips < 100:
 		return fmt.Errorf("%d round trips are too few to calibrate with; at least 100", c.RoundTrips)
 	case c.Budget < 0:
@@ -237,8 +239,13 @@ func (c SweepConfig) validate() error {
 	return c.Prices.Validate()
 }
 
-// mostHours is about a thousand years.
-const mostHours = 10_000_000
+// mostEpisodes bounds what is simulated of one hazard, trialsOfP99 are the fewest
+// samples with a p99, and requestHours those in which requests are counted.
+const (
+	mostEpisodes = 1_000_000
+	trialsOfP99  = 368
+	requestHours = 24
+)
 
 // maxSweepTTL bounds a ttl: nobody waits a day for a failover on purpose.
 const maxSweepTTL = 24 * time.Hour
@@ -367,17 +374,16 @@ func (c SweepConfig) predictAll(ctx context.Context, work []PredictConfig) []pre
 }
 
 // predictions are what is to be simulated. The cells after the first n are there
-// for the live measurement alone, which tells nothing of false failovers: a day
-// will do.
+// for the live measurement alone, which tells nothing of false failovers.
 func (c SweepConfig) predictions(cells []setting, n int, model StoreModel) []PredictConfig {
 	var all []PredictConfig
 	for i, s := range cells {
 		p := PredictConfig{
 			Settings: s.settings(), Clients: s.clients, Profile: s.profile, Store: model,
-			Hours: c.Hours, Trials: c.Trials, Seed: c.Seed,
+			Episodes: c.Episodes, Budget: c.Budget, Hours: requestHours, Trials: c.Trials, Seed: c.Seed,
 		}
 		if i >= n {
-			p.Hours = min(c.Hours, requestHours)
+			p.Episodes = 0
 		}
 		all = append(all, p)
 	}

@@ -17,6 +17,10 @@ const (
 	FailoverP99Name = "failover p99"
 	// FalseFailoversName is the metric of leases that healthy holders lost.
 	FalseFailoversName = "false failovers/h"
+	// TwiceAsOftenName and TwiceAsLongName are those if cuts, pauses and sleeps were
+	// another thing than the profile says.
+	TwiceAsOftenName = FalseFailoversName + ", episodes twice as often"
+	TwiceAsLongName  = FalseFailoversName + ", episodes twice as long"
 	// RequestsName is the metric of requests for one lock.
 	RequestsName = "requests/lock-hour"
 	// OnFrontName is the metric that is 1 on the Pareto front and 0 elsewhere.
@@ -69,16 +73,20 @@ func (c SweepConfig) cell(s setting, p *Prediction) Cell {
 		cell.addDistribution(distribution(part.name, p.times(part.of)))
 	}
 	cell.addP99(s.ttl)
-	low, high := PoissonInterval(p.FalseFailovers)
-	cell.Metrics = append(cell.Metrics, Metric{
-		Name: FalseFailoversName, Unit: "1/h", Value: float64(perHour(float64(p.FalseFailovers), p.Held)),
-		Low: float64(perHour(low, p.Held)), High: float64(perHour(high, p.Held)), Better: LowerIsBetter,
-	})
 	add := func(name, unit string, value float64, better Direction) {
 		cell.Metrics = append(cell.Metrics, Metric{Name: name, Unit: unit, Value: value, Better: better})
 	}
-	add(falsesSeen, "leases", float64(p.FalseFailovers), "")
-	add(heldHours, "h", p.Held.Hours(), "")
+	if p.Episodes > 0 || s.profile.Faultless() {
+		for _, e := range []struct {
+			name string
+			Estimate
+		}{{FalseFailoversName, p.FalseFailovers}, {TwiceAsOftenName, p.TwiceAsOften}, {TwiceAsLongName, p.TwiceAsLong}} {
+			cell.Metrics = append(cell.Metrics, Metric{Name: e.name, Unit: "1/h", Value: float64(e.Rate),
+				Low: float64(e.Low), High: float64(e.High), Better: LowerIsBetter})
+		}
+		add("episodes", "episodes", float64(p.Episodes), "")
+		add("leases lost in them", "leases", float64(p.Lost), "")
+	}
 	both := p.Holder.plus(p.Waiters)
 	hourly := func(n int64) float64 { return float64(n) / p.Watched.Hours() }
 	add(RequestsName, "requests", hourly(both.Requests), LowerIsBetter)
@@ -99,12 +107,6 @@ func (c SweepConfig) cell(s setting, p *Prediction) Cell {
 	}
 	return cell
 }
-
-// Metrics that an option is made of.
-const (
-	falsesSeen = "false failovers seen"
-	heldHours  = "held"
-)
 
 // addP99 says what a failover takes at worst, as a time and as a share of the
 // ttl.
@@ -140,9 +142,13 @@ func (c Cell) option() (o option, ok bool) {
 	ttl, err := time.ParseDuration(c.Label("ttl"))
 	renew, renewErr := time.ParseDuration(c.Label("renew"))
 	p99, ok := c.Metric(FailoverP99Name)
+	estimate := func(name string) Estimate {
+		m, _ := c.Metric(name)
+		return Estimate{Rate(m.Value), Rate(m.Low), Rate(m.High)}
+	}
 	return option{
-		ttl: ttl, renew: renew, failover: time.Duration(p99.Value), falses: int64(c.value(falsesSeen)),
-		held: time.Duration(c.value(heldHours) * float64(time.Hour)), requests: c.value(RequestsName),
+		ttl: ttl, renew: renew, failover: time.Duration(p99.Value), requests: c.value(RequestsName),
+		falses: estimate(FalseFailoversName), oftener: estimate(TwiceAsOftenName), longer: estimate(TwiceAsLongName),
 	}, ok && err == nil && renewErr == nil
 }
 
@@ -174,12 +180,12 @@ func (r *Result) conclude(c SweepConfig, grid []setting) {
 			best := frontOf(options)
 			for i, cell := range cells {
 				on := 0.0
-				if slices.Contains(best, options[i]) {
+				if slices.Contains(best, i) {
 					on = 1
 				}
 				cell.Metrics = append(cell.Metrics, Metric{Name: OnFrontName, Value: on})
 			}
-			line := fmt.Sprintf("profile %s, %d clients: %s.", profile.Name, clients, advise(options, c.Budget))
+			line := fmt.Sprintf("profile %s (assumed: %s), %d clients: %s.", profile.Name, profile.assumes(), clients, advise(options, c.Budget))
 			if !slices.Contains(advice, line) {
 				advice = append(advice, line)
 			}
@@ -193,7 +199,7 @@ func (r *Result) conclude(c SweepConfig, grid []setting) {
 func (c SweepConfig) affordable(ctx context.Context, work []PredictConfig) error {
 	c.Progress(0, len(work), "estimating")
 	probe := work[0]
-	probe.Hours, probe.Trials = min(probe.Hours, 10), min(probe.Trials, 20)
+	probe.Episodes, probe.Hours, probe.Trials = min(probe.Episodes, 10), 1, min(probe.Trials, 20)
 	began := time.Now()
 	if _, err := Predict(ctx, probe); err != nil {
 		return err
@@ -206,8 +212,8 @@ func (c SweepConfig) affordable(ctx context.Context, work []PredictConfig) error
 	// At most some years, so that it can be counted in nanoseconds.
 	expected := min(total*perRequest/float64(min(c.Workers, len(work))), 1e8)
 	if d := time.Duration(expected * float64(time.Second)); d > c.Longest {
-		return fmt.Errorf("%d cells of %d h would take about %s to simulate, more than %s: give fewer values, fewer hours, or more time",
-			len(work), c.Hours, d.Round(max(time.Second, min(time.Minute, d/100))), c.Longest)
+		return fmt.Errorf("%d cells of %d episodes would take about %s to simulate, more than %s: give fewer values, fewer episodes, or more time",
+			len(work), c.Episodes, d.Round(max(time.Second, min(time.Minute, d/100))), c.Longest)
 	}
 	return nil
 }
@@ -218,5 +224,6 @@ func (c PredictConfig) work() float64 {
 	renewals := float64(time.Hour) / float64(s.RenewEvery)
 	waiting := float64(c.Clients-1) * float64(time.Hour) / float64(min(s.PollEvery, s.RenewEvery))
 	trials := float64(c.Trials) * (rebirth + 3) * s.TTL.Hours()
-	return float64(c.Hours)*renewals + (c.watchedFor().Hours()+trials)*(renewals+waiting)
+	alone := 2 * float64(len(c.hazards())*c.Episodes) * (quiet + 1) * s.TTL.Hours()
+	return alone*renewals + (c.watchedFor().Hours()+trials)*(renewals+waiting)
 }

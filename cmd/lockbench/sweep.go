@@ -26,7 +26,7 @@ type sweepFlags struct {
 	renew      string
 	clients    string
 	profiles   string
-	hours      int
+	episodes   int
 	trials     int
 	live       int
 	liveTrials int
@@ -55,8 +55,8 @@ func sweepCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sweep",
 		Short: "Find the lease setting that suits: failover time against false failovers and requests",
-		Long: "Measures the latency of a store, lets the simulator play thousands of hours with it for each ttl, renewal,\n" +
-			"number of clients and profile, and shows p99 failover time, false failovers and requests of each, which of\n" +
+		Long: "Measures the latency of a store, lets the simulator play with it, for each ttl, renewal, number of clients\n" +
+			"and profile, what the profile says goes wrong, and shows p99 failover time, false failovers and requests of each, which of\n" +
 			"them no other beats in all three, and which to take. Some cells are measured live, beside the predicted.\n\n" + profileHelp(),
 		Args: takesNothing,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
@@ -67,7 +67,7 @@ func sweepCommand() *cobra.Command {
 	fl.StringVar(&f.renew, "renew", "1/3,1/6", "times from one renewal to the next: fractions of the ttl, or times")
 	fl.StringVar(&f.clients, "clients", "4", "numbers of clients: a holder and those who wait")
 	fl.StringVar(&f.profiles, "profile", "lan", "what clients suffer from; several with spaces in between")
-	fl.IntVar(&f.hours, "hours", bench.DefaultSweepHours, "hours of a holder to simulate for each cell")
+	fl.IntVar(&f.episodes, "episodes", bench.DefaultSweepEpisodes, "cuts, pauses, sleeps and lost requests of each size to simulate for each cell")
 	fl.IntVar(&f.trials, "trials", bench.DefaultSweepTrials, "holders to kill in each simulated cell")
 	fl.IntVar(&f.live, "live", liveByDefault, "how many cells to measure live too, the shortest ttl first (default 0 on a simulated store)")
 	fl.IntVar(&f.liveTrials, "live-trials", bench.DefaultSweepLiveTrials, "holders to kill in each of these")
@@ -128,7 +128,7 @@ func (f *sweepFlags) simulated() bool { return f.backend == backendSim || f.back
 func (f *sweepFlags) config(cmd *cobra.Command) (c bench.SweepConfig, err error) {
 	given := cmd.Flags().Changed
 	c = bench.SweepConfig{
-		Backend: f.backend, Hours: f.hours, Trials: f.trials, Live: f.live, LiveTrials: f.liveTrials, Seed: f.seed,
+		Backend: f.backend, Episodes: f.episodes, Trials: f.trials, Live: f.live, LiveTrials: f.liveTrials, Seed: f.seed,
 		Workers: f.workers, Longest: f.longest,
 		Model:  bench.StoreModel{Watch: f.backend == backendSim, ConflictReturnsCurrent: true},
 		Prices: bench.Prices{ReadPerMillion: f.priceRead, WritePerMillion: f.priceWrite, Date: f.priceDate, Currency: f.currency},
@@ -136,7 +136,7 @@ func (f *sweepFlags) config(cmd *cobra.Command) (c bench.SweepConfig, err error)
 	for _, n := range []struct {
 		flag  string
 		value int
-	}{{"hours", f.hours}, {"trials", f.trials}, {"live-trials", f.liveTrials}, {"workers", f.workers}} {
+	}{{"episodes", f.episodes}, {"trials", f.trials}, {"live-trials", f.liveTrials}, {"workers", f.workers}} {
 		if n.value < 1 {
 			return c, fmt.Errorf("--%s is %d and must be at least 1", n.flag, n.value)
 		}

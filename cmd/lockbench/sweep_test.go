@@ -11,7 +11,7 @@ import (
 
 // brief are flags that make a sweep take a moment.
 func brief(more ...string) []string {
-	return append([]string{"sweep", "--backend", "sim", "--ttl", "3s,6s", "--renew", "1/3", "--hours", "3", "--trials", "20"}, more...)
+	return append([]string{"sweep", "--backend", "sim", "--ttl", "3s,6s", "--renew", "1/3", "--episodes", "5", "--trials", "368"}, more...)
 }
 
 func TestABadSweepIsRefusedBeforeAnythingIsStarted(t *testing.T) {
@@ -33,7 +33,7 @@ func TestABadSweepIsRefusedBeforeAnythingIsStarted(t *testing.T) {
 		{[]string{"--profile", " "}, "without any profile"},
 		{[]string{"--profile", "moon"}, "there are calm, lan"},
 		{[]string{"--profile", "lan,loss=2"}, "--profile"},
-		{[]string{"--hours", "0"}, "--hours is 0"},
+		{[]string{"--episodes", "0"}, "--episodes is 0"},
 		{[]string{"--trials", "-1"}, "--trials is -1"},
 		{[]string{"--live", "1"}, "simulated store"},
 		{[]string{"--live", "-1"}, "--live is -1"},
@@ -41,7 +41,7 @@ func TestABadSweepIsRefusedBeforeAnythingIsStarted(t *testing.T) {
 		{[]string{"--price-write", "1.25"}, "needs the date"},
 		{[]string{"--price-write", "1.25", "--price-date", "2026-01-31"}, "request units of DynamoDB"},
 		{[]string{"--longest", "0s"}, "--longest is 0s"},
-		{[]string{"--longest", "1ms", "--hours", "9999999"}, "give fewer values"},
+		{[]string{"--longest", "1ms", "--trials", "99999999"}, "give fewer values"},
 		{[]string{"now"}, "takes no argument"},
 	} {
 		code, stdout, stderr := lockbench(brief(c.args...)...)
@@ -59,8 +59,8 @@ func TestASweepPrintsItsTableAndAdvice(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
-		"failover p50", "requests/h", "one lock a month", "prices of 2026-01-31", "profile ours, 4 clients: ",
-		"profile calm, 4 clients: ttl 3 s, renew 1 s: p99 failover 3.", "0 false failovers in 3 h", "ttl 6 s, renew 2 s would save",
+		"failover p50", "requests/h", "one lock a month", "prices of 2026-01-31", "profile ours (assumed: ", "standing still 12 times a day for 100 ms to 10 s), 4 clients: ",
+		"profile calm (assumed: round trips as measured), 4 clients: ttl 3 s, renew 1 s: p99 failover 3.", "no false failovers", "ttl 6 s, renew 2 s would save",
 	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)

@@ -18,24 +18,26 @@ func showSweep(w io.Writer, r *bench.Result) error {
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "profile\tclients\tttl\trenew\t\tfailover p50\tp99\t\tfalse failovers\tat most (95 %)\trequests/h\tfront")
+	fmt.Fprintln(t, "profile\tclients\tttl\trenew\t\tfailover p50\tp99\t\tfalse failovers\tat most (95 %)\ttwice as often\ttwice as long\trequests/h\tfront")
 	slowest := 1.0
 	for _, c := range r.Cells {
 		slowest = max(slowest, valueOf(c, bench.FailoverP99Name))
 	}
 	for _, c := range r.Cells {
-		falses, most, front := "", "", ""
+		falses, most, oftener, longer, front := "", "", "", "", ""
 		if m, ok := c.Metric(bench.FalseFailoversName); ok {
 			falses, most = bench.Rate(m.Value).String(), bench.Rate(m.High).String()
+			oftener = bench.Rate(valueOf(c, bench.TwiceAsOftenName)).String()
+			longer = bench.Rate(valueOf(c, bench.TwiceAsLongName)).String()
 		}
 		if valueOf(c, bench.OnFrontName) > 0 {
 			front = "*"
 		}
 		p99 := valueOf(c, bench.FailoverP99Name)
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%s\n",
-			c.Label("profile"), c.Label("clients"), c.Label("ttl"), c.Label("renew"), c.Label("source"),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%s\n",
+			c.Label("profile"), c.Label("clients"), c.Label("ttl"), period(c.Label("renew")), c.Label("source"),
 			median(c), short(int64(p99)), strings.Repeat("█", int(12*p99/slowest)),
-			falses, most, valueOf(c, bench.RequestsName), front)
+			falses, most, oftener, longer, valueOf(c, bench.RequestsName), front)
 	}
 	fmt.Fprintln(t)
 	showCosts(t, r)
@@ -83,3 +85,12 @@ func showCosts(w io.Writer, r *bench.Result) {
 
 // short is a duration of nanoseconds to three digits or so.
 func short(ns int64) string { return plain.Duration(time.Duration(ns)) }
+
+// period is a label that is a duration, to three digits or so.
+func period(label string) string {
+	d, err := time.ParseDuration(label)
+	if err != nil {
+		return label
+	}
+	return plain.Duration(d)
+}

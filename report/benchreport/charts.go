@@ -25,6 +25,7 @@ type chartData struct {
 	Unit  string     `json:"unit,omitempty"`
 	Rows  []string   `json:"rows,omitempty"`
 	Parts []part     `json:"parts,omitempty"`
+	Whole string     `json:"whole,omitempty"` // what the spots of stacked bars are of
 	Spots []spot     `json:"spots,omitempty"`
 	Lines []setting  `json:"lines,omitempty"`
 	Floor float64    `json:"floor,omitempty"`
@@ -200,18 +201,23 @@ func quantileSpots(row int, d bench.Distribution, shares ...float64) []spot {
 	return all
 }
 
-// partsChart stacks the parts of an outage. Means are stacked because they add up
-// to the mean of the whole; quantiles do not.
+// partsChart stacks the parts of a failover. Means are stacked because they add up
+// to the mean of the whole; quantiles do not. The marks are of the failover and
+// not of the outage, if there is one: a holder that is cut off goes on working
+// until its lease ends, so that its outage is a small part of the bar.
 func partsChart(r *bench.Result) (chart, bool) {
 	keys := settingKeys(r.Cells)
-	d := chartData{Kind: "parts", Unit: "ns"}
+	d := chartData{Kind: "parts", Unit: "ns", Whole: nameOutage}
+	if slices.ContainsFunc(r.Cells, func(c bench.Cell) bool { _, ok := c.Distribution(partFailover); return ok }) {
+		d.Whole = partFailover
+	}
 	for _, name := range []string{partDetect, partAcquire, partResume} {
 		d.Parts = append(d.Parts, part{Name: name})
 	}
 	var cells []bench.Cell
 	for _, c := range r.Cells {
-		outage, ok := c.Distribution(nameOutage)
-		if !ok {
+		whole, ok := c.Distribution(d.Whole)
+		if _, both := c.Distribution(nameOutage); !ok || !both {
 			continue
 		}
 		cells = append(cells, c)
@@ -219,12 +225,17 @@ func partsChart(r *bench.Result) (chart, bool) {
 			one, _ := c.Distribution(d.Parts[i].Name)
 			d.Parts[i].Values = append(d.Parts[i].Values, max(finite(one.Mean), 0))
 		}
-		d.Spots = append(d.Spots, quantileSpots(len(d.Rows), outage, 0.5, 0.99)...)
+		d.Spots = append(d.Spots, quantileSpots(len(d.Rows), whole, 0.5, 0.99)...)
 		d.Rows = append(d.Rows, shortName(c, keys))
 	}
+	note := "Bars are means, which add up. The marks are the p50 and p99 of the whole outage, with 95 % confidence where there is a line."
+	if d.Whole == partFailover {
+		note = "Bars are means, which add up. The marks are the p50 and, of enough trials, the p99 of detect and acquire together, with 95 % confidence where there is a line. " +
+			"A holder that is cut off goes on working until its lease ends: the outage, in which nobody works, is shorter than its bar. The table has it."
+	}
 	return chart{
-		Title: "From the death of a holder to the next one at work",
-		Note:  "Bars are means, which add up. The marks are the p50 and p99 of the whole outage, with 95 % confidence where there is a line.",
+		Title: "From the failure of a holder to the next one at work",
+		Note:  note,
 		Summary: summary("Stacked bars. ", cells, keys, func(c bench.Cell) []string {
 			var words []string
 			for _, p := range d.Parts {
@@ -232,8 +243,12 @@ func partsChart(r *bench.Result) (chart, bool) {
 					words = append(words, p.Name+" "+quantity(one.Mean, "ns")+" on average")
 				}
 			}
-			outage, _ := c.Distribution(nameOutage)
-			return append(words, nameOutage+" "+spread(outage))
+			whole, _ := c.Distribution(d.Whole)
+			words = append(words, d.Whole+" "+spread(whole))
+			if outage, _ := c.Distribution(nameOutage); d.Whole != nameOutage {
+				words = append(words, nameOutage+" "+spread(outage))
+			}
+			return words
 		}),
 		Data: d,
 	}, len(cells) > 0

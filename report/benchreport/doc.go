@@ -12,11 +12,12 @@ package benchreport
 
 // What the charts look for in a Result.
 const (
-	nameHandOff = "hand-off" // distribution: from a release to the next grant
-	nameOutage  = "outage"   // distribution: nobody held the lock, and its parts in order
-	partDetect  = "detect"
-	partAcquire = "acquire"
-	partResume  = "resume"
+	nameHandOff  = "hand-off" // distribution: from a release to the next grant
+	nameOutage   = "outage"   // distribution: nobody held the lock, and its parts in order
+	partFailover = "failover" // distribution: from the failure to the next grant
+	partDetect   = "detect"
+	partAcquire  = "acquire"
+	partResume   = "resume"
 
 	nameFailover = "failover p99"       // metrics of a lease setting: how long nobody holds the lock after a death,
 	nameFalse    = "false failovers/h"  // how often a living holder loses it,

@@ -28,9 +28,11 @@ type section struct {
 	Title  string
 	Advice string
 	Facts  []fact
-	Notes  []string
-	Key    string
-	Groups []group
+	// Incomplete: it was interrupted; the notes say more.
+	Incomplete bool
+	Notes      []string
+	Key        string
+	Groups     []group
 }
 
 type group struct {
@@ -84,7 +86,7 @@ const (
 )
 
 func newSection(r *bench.Result, id string) section {
-	s := section{Title: title(r), Advice: r.Advice, Facts: facts(r), Notes: notes(r)}
+	s := section{Title: title(r), Advice: r.Advice, Facts: facts(r), Incomplete: r.Incomplete, Notes: notes(r)}
 	timed := []string{"parts", "spread", "cdf"}
 	all := charts(r, "chart-"+id)
 	for _, t := range tables(r) {

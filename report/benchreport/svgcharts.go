@@ -73,7 +73,7 @@ func (d *drawing) parts(data chartData) error {
 		}
 	}
 	for i, name := range names {
-		if err := d.marks(data.Spots, name, at, ink(len(data.Parts)+i), i); err != nil {
+		if err := d.marks(data, name, at, ink(len(data.Parts)+i), i); err != nil {
 			return err
 		}
 	}
@@ -87,10 +87,10 @@ type ranges struct {
 }
 
 // marks draws one quantile of every row.
-func (d *drawing) marks(spots []spot, name string, at func(int) float64, c color.Color, shape int) error {
+func (d *drawing) marks(data chartData, name string, at func(int) float64, c color.Color, shape int) error {
 	var all plotter.XYs
 	var known ranges
-	for _, s := range spots {
+	for _, s := range data.Spots {
 		if s.Name != name {
 			continue
 		}
@@ -115,7 +115,7 @@ func (d *drawing) marks(spots []spot, name string, at func(int) float64, c color
 	}
 	scatter.GlyphStyle = draw.GlyphStyle{Color: c, Radius: 4, Shape: []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}}[shape%2]}
 	d.plot.Add(scatter)
-	d.entry(name+" of the outage", scatter)
+	d.entry(name+" of the "+data.Whole, scatter)
 	return nil
 }
 

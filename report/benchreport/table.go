@@ -47,7 +47,7 @@ func cleaned(r *bench.Result) *bench.Result {
 		one.Name, one.Notes = plain.Line(one.Name), lines(one.Notes)
 		one.Labels, one.Metrics, one.Distributions = slices.Clone(one.Labels), slices.Clone(one.Metrics), slices.Clone(one.Distributions)
 		for j := range one.Labels {
-			one.Labels[j] = bench.Label{Key: plain.Line(one.Labels[j].Key), Value: plain.Line(one.Labels[j].Value)}
+			one.Labels[j] = bench.Label{Key: plain.Line(one.Labels[j].Key), Value: readable(plain.Line(one.Labels[j].Value))}
 		}
 		for j := range one.Metrics {
 			one.Metrics[j].Name, one.Metrics[j].Unit = plain.Line(one.Metrics[j].Name), plain.Line(one.Metrics[j].Unit)
@@ -57,6 +57,15 @@ func cleaned(r *bench.Result) *bench.Result {
 		}
 	}
 	return &c
+}
+
+// readable is a label as it is or, if it is a length of time, that with three
+// digits: a third of two seconds is 667ms.
+func readable(label string) string {
+	if d, err := time.ParseDuration(label); err == nil && d != 0 {
+		return plain.Duration(d)
+	}
+	return label
 }
 
 func lines(texts []string) []string {
@@ -73,7 +82,7 @@ func title(r *bench.Result) string {
 	case bench.Acquire:
 		return "What an acquire costs"
 	case bench.Failover:
-		return "How long nobody holds the lock after its holder died"
+		return "How long until another client holds the lock of one that failed"
 	case bench.Sweep:
 		return "What a lease setting costs"
 	case bench.Compare:

@@ -37,6 +37,25 @@
     return box;
   };
 
+  // round are a step of 1, 2, 2.5 or 5 of a power of ten, and its multiples between
+  // two values.
+  const round = (low, high, room) => {
+    const raw = (high - low || Math.abs(high) || 1) / Math.max(2, room);
+    const power = Math.pow(10, Math.floor(Math.log10(raw)));
+    const step = power * [1, 2, 2.5, 5, 10].find(s => s * power >= raw * 0.999);
+    const marks = [];
+    for (let at = Math.ceil(low / step - 1e-9) * step; at <= high + step * 1e-9; at += step) marks.push(at);
+    return { step: step, marks: marks };
+  };
+  // apart writes values of a unit with as many digits as tell one from the next, a
+  // step away.
+  const apart = (unit, step, most) => {
+    const [size, name] = unit !== 'ns' ? [1, unit === 'x' ? 'x' : ''] : [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']].find(u => Math.abs(most) >= u[0] * 0.9995) || [1, 'ns'];
+    let digits = 0;
+    while (digits < 12 && Math.abs(step / size * 10 ** digits - Math.round(step / size * 10 ** digits)) > 1e-6) digits++;
+    return x => x === 0 ? '0' : (x / size).toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits }) + name;
+  };
+
   // ticks are 1, 2, 5 of each power of ten between two values, fewer if there are
   // many powers.
   const ticks = (low, high, room) => {
@@ -49,24 +68,24 @@
           if (at >= low * 0.999 && at <= high * 1.001) all.push(at);
         }
       }
+      if (all.length < 2) return round(low, high, room).marks;
       if (all.length <= room || steps.length === 1) return all.length > room ? all.filter((_, i) => i % Math.ceil(all.length / room) === 0) : all;
     }
   };
 
   // An axis is drawn in the logarithm of its values, for the library's own has no
   // marks between powers of ten.
-  const logAxis = (css, low, high, room, write, first) => {
-    const all = ticks(first || low, high, room).map(Math.log10);
+  const logAxis = (css, low, high, room, write, unit, first) => {
+    const marks = ticks(first || low, high, room), all = marks.map(Math.log10);
+    if (marks.length > 1 && marks[marks.length - 1] < 2 * marks[0]) write = apart(unit, marks[1] - marks[0], marks[marks.length - 1]);
     return Object.assign(axis(css), { type: 'value', min: Math.log10(low), max: Math.log10(high),
       axisLabel: { color: css.soft, customValues: all, formatter: v => write(Math.pow(10, v)), hideOverlap: true },
       axisTick: { customValues: all, lineStyle: { color: css.line } },
       splitLine: { show: true, lineStyle: { color: css.line } } });
   };
   // linearAxis ends at round values on both sides.
-  const linearAxis = (css, low, high, room, write) => {
-    const raw = (high - low || Math.abs(high) || 1) / Math.max(2, room);
-    const power = Math.pow(10, Math.floor(Math.log10(raw)));
-    const step = power * [1, 2, 2.5, 5, 10].find(s => s * power >= raw * 0.999);
+  const linearAxis = (css, low, high, room, unit) => {
+    const step = round(low, high, room).step, write = apart(unit, step, Math.max(Math.abs(low), Math.abs(high)));
     return Object.assign(axis(css), { type: 'value', min: Math.floor(low / step + 1e-9) * step, max: Math.ceil(high / step - 1e-9) * step, interval: step,
       axisLabel: { color: css.soft, formatter: write, hideOverlap: true } });
   };
@@ -78,10 +97,21 @@
     legend: { type: 'scroll', bottom: 0, left: 'center', textStyle: { color: css.ink }, inactiveColor: css.line,
       pageTextStyle: { color: css.soft }, pageIconColor: css.soft, pageIconInactiveColor: css.line } });
   // labels are those of rows, broken where the page is narrow.
+  const labelWidth = width => Math.max(80, Math.min(260, width * 0.32));
   const rowAxis = (css, rows, width) => Object.assign(axis(css), { type: 'category', data: rows, inverse: true,
     axisTick: { show: false }, splitLine: { show: false },
-    axisLabel: { color: css.ink, interval: 0, width: Math.max(80, Math.min(260, width * 0.32)), overflow: 'break', lineHeight: 14 } });
-  const tall = (width, height) => width > 560 ? height : height + 24;
+    axisLabel: { color: css.ink, interval: 0, fontSize: 12, width: labelWidth(width), overflow: 'break', lineHeight: 14 } });
+  // tall is the height of all rows: each has room for the longest label, in lines.
+  const pen = document.createElement('canvas').getContext('2d');
+  const tall = (css, rows, width, height) => {
+    pen.font = '12px ' + css.font;
+    const lines = Math.max(1, ...rows.map(r => {
+      // Words that stay whole leave room at the end of a line: a fifth, about.
+      const wide = pen.measureText(r).width, most = labelWidth(width);
+      return wide <= most ? 1 : Math.ceil(1.2 * wide / most);
+    }));
+    return rows.length * Math.max(height, lines * 14 + 10);
+  };
   const grid = more => Object.assign({ left: 8, right: 24, top: 12, bottom: 42, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' }, more);
   // whiskers are the ranges of spots.
   const whiskers = (spots, at, color) => ({ silent: true, animation: false, symbol: 'none', label: { show: false },
@@ -103,7 +133,7 @@
       const o = base(css, { trigger: 'item', formatter: p => tip([p.seriesName, percent(p.data.share) + ' took at most ' + duration(Math.pow(10, p.value[0]))]) });
       o.height = 380;
       o.grid = grid({ left: 8, top: 16 });
-      o.xAxis = logAxis(css, low, high, width / 65, duration);
+      o.xAxis = logAxis(css, low, high, width / 75, duration, 'ns');
       o.yAxis = Object.assign(axis(css), { type: 'value', min: 0, max: tail ? most : 1, interval: tail ? 1 : 0.25,
         axisLabel: { color: css.soft, showMaxLabel: !tail, formatter: v => percent(tail ? 1 - Math.pow(10, -v) : v) } });
       o.series = view.series.map(s => ({ type: 'line', name: s.name, color: css.colors[s.color % 8], symbol: 'circle', symbolSize: 5, showSymbol: true,
@@ -116,11 +146,11 @@
     parts(css, data, view, width) {
       const o = base(css, { trigger: 'item', formatter: p => p.seriesType === 'bar'
         ? tip([data.rows[p.dataIndex], p.seriesName + ' ' + duration(p.value) + ' on average'])
-        : tip([data.rows[p.data.spot.row], p.data.spot.name + ' of the outage ' + duration(p.data.spot.value) + range(p.data.spot, 'ns')]) });
-      o.height = 100 + data.rows.length * tall(width, 44);
+        : tip([data.rows[p.data.spot.row], p.data.spot.name + ' of the ' + data.whole + ' ' + duration(p.data.spot.value) + range(p.data.spot, 'ns')]) });
+      o.height = 100 + tall(css, data.rows, width, 44);
       o.grid = grid();
       const means = data.rows.map((_, i) => data.parts.reduce((sum, p) => sum + p.values[i], 0));
-      o.xAxis = linearAxis(css, 0, Math.max(...means, ...data.spots.flatMap(s => [s.value, s.high])), width / 120, duration);
+      o.xAxis = linearAxis(css, 0, Math.max(...means, ...data.spots.flatMap(s => [s.value, s.high])), width / 120, 'ns');
       o.yAxis = rowAxis(css, data.rows, width);
       o.series = data.parts.map((p, i) => ({ type: 'bar', name: p.name, stack: 'parts', barMaxWidth: 22, color: css.colors[i], data: p.values }));
       return marks(o, css, data.spots, same, 3);
@@ -128,9 +158,9 @@
     spread(css, data, view, width) {
       const [low, high] = extent(data.spots.flatMap(s => [s.value, s.low, s.high]), 1.15);
       const o = base(css, { trigger: 'item', formatter: p => tip([data.rows[p.data.spot.row], p.seriesName + ' ' + duration(p.data.spot.value) + range(p.data.spot, 'ns')]) });
-      o.height = 90 + data.rows.length * tall(width, 36);
+      o.height = 90 + tall(css, data.rows, width, 36);
       o.grid = grid();
-      o.xAxis = logAxis(css, low, high, width / 75, duration);
+      o.xAxis = logAxis(css, low, high, width / 75, duration, 'ns');
       o.yAxis = rowAxis(css, data.rows, width);
       o.series = [];
       return marks(o, css, data.spots, v => Math.log10(Math.max(v, 1)), 0);
@@ -146,11 +176,11 @@
       const at = wide ? Math.log10 : same;
       const o = base(css, { trigger: 'item', formatter: p => tip([view.rows[p.data.spot.row], view.name + ' ' + write(p.data.one === undefined ? p.data.spot.value : p.data.one) +
         (p.data.one === undefined ? range(p.data.spot, view.unit) : ' in one round')]) });
-      o.height = 60 + view.rows.length * tall(width, 36);
+      o.height = 60 + tall(css, view.rows, width, 36);
       o.legend.show = false;
       o.grid = grid({ bottom: 10 });
-      o.xAxis = wide ? logAxis(css, ...extent(values, 1.15), width / 75, write)
-        : linearAxis(css, Math.min(...values), Math.max(...values), width / 120, write);
+      o.xAxis = wide ? logAxis(css, ...extent(values, 1.15), width / 75, write, view.unit)
+        : linearAxis(css, Math.min(...values), Math.max(...values), width / 120, view.unit);
       o.yAxis = rowAxis(css, view.rows, width);
       o.series = [
         { type: 'scatter', symbolSize: 6, color: css.colors[7], itemStyle: { opacity: 0.55 },
@@ -172,14 +202,14 @@
         q.data.point.hollow ? ['predicted'] : [], q.data.point.front ? ['on the front'] : [])) });
       o.height = Math.max(400, Math.min(520, width * 0.6));
       o.grid = grid({ top: 34, right: 34 });
-      o.xAxis = Object.assign(logAxis(css, ...extent(points.map(p => p.x), 1.25), width / 75, duration), { name: data.names[0], nameLocation: 'middle', nameGap: 24 });
-      o.yAxis = Object.assign(logAxis(css, data.floor / 2.5, high, 10, v => v <= data.floor * 1.01 ? '0' : three(v), data.floor), { name: data.names[1], nameTextStyle: { color: css.soft, align: 'left' } });
+      o.xAxis = Object.assign(logAxis(css, ...extent(points.map(p => p.x), 1.25), width / 75, duration, 'ns'), { name: data.names[0], nameLocation: 'middle', nameGap: 24 });
+      o.yAxis = Object.assign(logAxis(css, data.floor / 2.5, high, 10, v => v <= data.floor * 1.01 ? '0' : three(v), '', data.floor), { name: data.names[1], nameTextStyle: { color: css.soft, align: 'left' } });
       o.series = data.lines.flatMap((l, i) => [
         { type: 'line', name: l.name || 'front', color: css.colors[i % 8], symbol: 'none', silent: true, z: 2, lineStyle: { width: 1.5 },
           data: l.points.filter(p => p.front).sort((a, b) => a.x - b.x || b.y - a.y).map(p => [Math.log10(p.x), y(p)]) },
         { type: 'scatter', name: l.name || 'front', z: 4, color: css.colors[i % 8], symbolSize: (v, q) => size(q.data.point),
           itemStyle: { borderColor: css.colors[i % 8], borderWidth: 2, opacity: 0.85 },
-          labelLayout: { hideOverlap: true },
+          labelLayout: { moveOverlap: 'shiftY', hideOverlap: true },
           label: { show: width > 560, position: 'right', color: css.soft, fontSize: 11, backgroundColor: css.ground, padding: [0, 2], formatter: q => q.data.point.front ? q.data.point.name.replace(/ttl |renew /g, '').replace(', ', ' / ') : '' },
           data: l.points.map(p => ({ value: [Math.log10(p.x), y(p)], point: p, line: l.name, itemStyle: { color: p.hollow ? 'transparent' : css.colors[i % 8] } })) }]);
       if (data.lines.length < 2) o.legend.show = false;
