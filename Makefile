@@ -27,5 +27,5 @@ ci:
 	.ci/run
 
 clean:
-	rm -rf bin runs
+	rm -rf bin runs .mutants
 	go clean -testcache

@@ -5,7 +5,7 @@
 //	go run ./internal/mutants [-pkg lock] [-jobs 2] [-out results]
 //
 // It exits with 1 if one survived for which explained.txt has no word. What was
-// found is kept below bin/mutants, so that a run that was interrupted goes on
+// found is kept in .mutants, so that a run that was interrupted goes on
 // where it was.
 package main
 
@@ -42,7 +42,7 @@ func main() {
 	flag.StringVar(&o.match, "match", "", "only mutants whose name contains this; writes no result")
 	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "how many mutants are judged at a time")
 	flag.StringVar(&o.out, "out", "results", "where mutation.md and mutation.json are written")
-	flag.StringVar(&o.work, "work", "bin/mutants", "where binaries and what was found are kept")
+	flag.StringVar(&o.work, "work", ".mutants", "where binaries and what was found are kept")
 	flag.BoolVar(&o.all, "all", false, "run every mutant, also of the parts of which a sample is run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
