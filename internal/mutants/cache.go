@@ -61,7 +61,11 @@ func openCache(path, sweep, tests string) (*cache, error) {
 		}
 		c.known[l.Key] = k
 	}
-	return c, lines.Err()
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	_, err = out.WriteString("\n") // after a line that was cut off
+	return c, err
 }
 
 func (c *cache) get(key string) *kept {
