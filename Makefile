@@ -1,7 +1,7 @@
 # Nothing here is needed to use Lockproof; these are the commands that are typed
 # often. .ci/run is what decides whether a change is good.
 
-.PHONY: build test race lint fuzz-short ci clean
+.PHONY: build test race lint fuzz-short mutants ci clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -18,9 +18,14 @@ lint:
 fuzz-short:
 	.ci/run fuzz
 
+# PKG=lock for a part: lock, linearizability, harness or sim. Goes on where it was
+# interrupted; the whole takes some twenty minutes on two cores.
+mutants:
+	go run ./internal/mutants $(if $(PKG),-pkg $(PKG))
+
 ci:
 	.ci/run
 
 clean:
-	rm -rf bin runs
+	rm -rf bin runs .mutants
 	go clean -testcache

@@ -32,6 +32,8 @@ var rooms = []room{
 	{"report", []string{"lock", "fault", "linearizability", "harness", "bench", "report", "internal/plain"}, true, "a report is made from results; it runs nothing"},
 	{"cmd", nil, true, "flags and printing; it may import every room"},
 	{"internal/house", nil, false, "it reads the source and needs nothing else"},
+	{"internal/mutants/schemata", nil, false, "it makes mutants of source and knows none of what is done with them"},
+	{"internal/mutants", []string{"fault", "subjects", "linearizability", "harness", "internal"}, true, "it judges mutants as a user judges a lock: by a sweep"},
 	{"internal", []string{"internal"}, true, "small helpers that know no room"},
 	{"docker", nil, true, "starts servers and knows no room"},
 	{"docs", nil, true, "examples for the documents"},
