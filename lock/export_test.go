@@ -59,3 +59,11 @@ func getsFree(mu *sync.Mutex) bool {
 	}
 	return false
 }
+
+// Kept tells how many leases, Acquires under way and background tasks the client
+// remembers.
+func (c *Client) Kept() (leases, acquires, chores int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.leases), len(c.entered), len(c.chores)
+}
