@@ -34,8 +34,9 @@ var ErrOtherRun = errors.New("the folder holds something else")
 // Folder is a run folder that was written.
 type Folder struct {
 	Dir string
-	// Replay is the line that runs it again.
-	Replay string
+	// Replay is the line that runs it again, and Source what it names: the folder,
+	// or the scenario in one that lacks its recording.
+	Replay, Source string
 	// NoVisualization says why porcupine's picture is not in it; nil if it is.
 	NoVisualization error
 	// Missing says which files are not in it and why; nil if none is missing.
@@ -66,7 +67,7 @@ type verdictFile struct {
 // not be written.
 func WriteFolder(dir string, r *harness.Result) (Folder, error) {
 	dir = filepath.Clean(dir)
-	f := Folder{Dir: dir, Replay: replayFolderLine(dir), lacks: map[string]bool{}}
+	f := Folder{Dir: dir, Source: dir, Replay: replayFolderLine(dir), lacks: map[string]bool{}}
 	if _, err := occupiedBy(dir, r); err != nil {
 		return Folder{}, err
 	}
@@ -223,7 +224,8 @@ func (f *Folder) fill(temp string, r *harness.Result) error {
 	add(VerdictFile, func(w io.Writer) error { return writeVerdict(w, r) })
 	if len(missing) > 0 {
 		// The recording is not whole, but the scenario is.
-		f.Replay = replayFolderLine(filepath.Join(f.Dir, ScenarioFile))
+		f.Source = filepath.Join(f.Dir, ScenarioFile)
+		f.Replay = replayFolderLine(f.Source)
 	}
 	o := HTMLOptions{Replay: f.Replay}
 	if f.NoVisualization = visualize(temp, r); f.NoVisualization == nil {

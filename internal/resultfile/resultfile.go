@@ -1,5 +1,6 @@
 // Package resultfile opens the files that a command's results go to before
-// anything is run, so that a long run does not end in "permission denied".
+// anything is run, so that a long run does not end in "permission denied", and
+// those that results are read from.
 package resultfile
 
 import (
@@ -133,4 +134,32 @@ func (f *File) Close() error {
 		err = errors.Join(err, os.Remove(f.file.Name()))
 	}
 	return err
+}
+
+// ErrNotRegular is the error of Open for what is there and no regular file.
+var ErrNotRegular = errors.New("not a regular file")
+
+// Open opens a file to read. What is no regular file is refused: a named pipe to
+// which nobody writes would be waited for without end.
+func Open(path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is %s, %w", path, kindOf(info.Mode()), ErrNotRegular)
+	}
+	return os.Open(path)
+}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsDir():
+		return "a directory"
+	case mode&fs.ModeNamedPipe != 0:
+		return "a pipe"
+	case mode&fs.ModeSocket != 0:
+		return "a socket"
+	}
+	return "a device"
 }
