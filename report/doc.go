@@ -38,8 +38,10 @@
 //	interrupted, store_contract_broken
 //	              absent unless true; what was interrupted is never "ok"
 //	ttl_ns
-//	properties[]  name, verdict (also "n/a"), detail; lock, at, count, size_ns,
-//	              events, informational where they say something
+//	classes       the worst verdict of each class of properties: safety, notice,
+//	              liveness, cost
+//	properties[]  name, class, verdict (also "n/a"), detail; lock, at, count,
+//	              size_ns, events, informational where they say something
 //	coverage      acquires, grants, contended, expired, takeovers, lost,
 //	              indefinite, ..., unanswered_requests
 //	trace_hash    sixteen hex digits; of a sweep, over the hashes of all seeds;
@@ -53,7 +55,7 @@
 //	latency       uncontended, contended, hand_off: count, p50_ns, p90_ns,
 //	              p99_ns, max_ns
 //	failover      the same, and over_ttl: p50, p90, p99, max in multiples of ttl
-//	failures[]    seed, verdict, property, message, replay: the first few runs
+//	failures[]    seed, verdict, class, property, message, replay: the first few runs
 //	              that failed ("violation"), then the first few that could not be
 //	              judged ("unknown")
 //

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/lockproof/lockproof/harness"
@@ -114,5 +115,44 @@ func TestAPageOfAnInterruptedRunSaysSo(t *testing.T) {
 		if !bytes.Contains([]byte(got), []byte(want)) {
 			t.Errorf("the page does not say %q", want)
 		}
+	}
+}
+
+func TestClassesStayApart(t *testing.T) {
+	r := sound()
+	for i := range r.Verdict.Properties {
+		if p := &r.Verdict.Properties[i]; p.Name == lin.RequestsBudget {
+			p.Verdict, p.Detail = lin.Violation, "an acquire took 9 requests, and needs 3"
+		}
+	}
+	r.Verdict.Verdict = lin.Violation
+	var doc struct {
+		Classes  map[string]lin.Status
+		Failures []Failure
+	}
+	if err := json.Unmarshal(render(t, func(b *bytes.Buffer) error { return JSON(b, nil, Part{Result: r}) }), &doc); err != nil {
+		t.Fatal(err)
+	}
+	if doc.Classes["safety"] != lin.OK || doc.Classes["cost"] != lin.Violation || len(doc.Classes) != 4 || doc.Failures[0].Class != lin.Cost {
+		t.Errorf("%+v", doc)
+	}
+	var x junitSuites
+	if err := xml.Unmarshal(render(t, func(b *bytes.Buffer) error { return JUnit(b, nil, Part{Result: r}) }), &x); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range x.Suites[0].Cases {
+		if (c.Failure != nil) != (c.Class == "lockproof.reference.nats.cost") {
+			t.Errorf("%s of class %s fails: %v", c.Name, c.Class, c.Failure != nil)
+		}
+	}
+	text := string(render(t, func(b *bytes.Buffer) error { return Terminal(b, TerminalOptions{}, Part{Result: r}) }))
+	page := string(htmlOf(t, r))
+	at := 0
+	for _, class := range []string{"safety", "notice", "liveness", "cost"} {
+		heading := strings.Index(text, "properties: "+class+"\n")
+		if heading < at || !strings.Contains(page, `scope="rowgroup">`+class+"</th>") {
+			t.Errorf("no heading %s, in its place", class)
+		}
+		at = heading
 	}
 }

@@ -120,7 +120,15 @@ func violating() *harness.Result {
 		{Name: lin.TokenOrder, Verdict: lin.OK, Detail: "tokens rose in 4 grants"},
 		{Name: lin.LossNotice, Verdict: lin.NotApplicable, Detail: "no holder reached an end of validity, and no notice is promised"},
 		{Name: lin.Liveness, Verdict: lin.Unknown, Detail: "nobody wanted a lock after 40s"},
+		{Name: lin.RequestsBudget, Verdict: lin.OK, Detail: "no call took more requests than the protocol needs"},
 	}}
+	for i := range r.Verdict.Properties {
+		p := &r.Verdict.Properties[i]
+		p.Class = map[string]lin.Class{lin.LossNotice: lin.Notice, lin.Liveness: lin.Progress, lin.RequestsBudget: lin.Cost}[p.Name]
+		if p.Class == "" {
+			p.Class = lin.Safety
+		}
+	}
 	return r
 }
 
@@ -145,7 +153,7 @@ func sound() *harness.Result {
 	r.Scenario.Backend = "nats"
 	r.Verdict.Verdict = lin.OK
 	for _, p := range violating().Verdict.Properties {
-		p = lin.Property{Name: p.Name, Informational: p.Informational, Verdict: lin.OK, Detail: "held throughout"}
+		p = lin.Property{Name: p.Name, Class: p.Class, Informational: p.Informational, Verdict: lin.OK, Detail: "held throughout"}
 		r.Verdict.Properties = append(r.Verdict.Properties, p)
 	}
 	return r

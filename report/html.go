@@ -43,7 +43,7 @@ type page struct {
 	Warnings                []string
 	Facts                   []fact
 	Replay                  string
-	Properties              []propertyRow
+	Properties              []propertyGroup
 	HasViolation            bool   // of a property that counts
 	Look                    string // what the pictures look at first, "" for the whole run
 	Notes                   []string
@@ -61,6 +61,11 @@ type page struct {
 }
 
 type fact struct{ Name, Value string }
+
+type propertyGroup struct {
+	Class string
+	Rows  []propertyRow
+}
 
 type propertyRow struct {
 	Name, Verdict, Class, Detail string
@@ -120,7 +125,7 @@ func newPage(r *harness.Result, o HTMLOptions) *page {
 	}
 	p.Title = fmt.Sprintf("%s: %s on %s, seed %d", p.Verdict, p.Subject, p.Backend, r.Scenario.Seed)
 	p.Pictures = p.draw(r, tracks, foci, end)
-	p.Properties = p.propertyRows(r, foci)
+	p.Properties = p.propertyGroups(r, foci)
 	p.Legend = legend(r, p.Pictures)
 	for _, f := range r.Scenario.Plan {
 		p.Faults = append(p.Faults, faultWords(f))
@@ -169,29 +174,36 @@ func (p *page) draw(r *harness.Result, tracks []*track, foci []focus, end int64)
 	return all
 }
 
-func (p *page) propertyRows(r *harness.Result, foci []focus) []propertyRow {
-	ttl := int64(r.Params.TTL)
-	var rows []propertyRow
-	for _, property := range r.Verdict.Properties {
-		row := propertyRow{Name: property.Name, Verdict: property.Verdict.String(), Class: statusClass(property.Verdict),
-			Detail: property.Detail, Informational: property.Informational}
-		if property.Informational && property.Verdict == lin.Violation {
-			row.Class = "noted" // nobody need be alarmed
+func (p *page) propertyGroups(r *harness.Result, foci []focus) []propertyGroup {
+	var all []propertyGroup
+	for _, g := range byClass(r.Verdict.Properties) {
+		group := propertyGroup{Class: string(g.class)}
+		for _, property := range g.properties {
+			group.Rows = append(group.Rows, p.propertyRow(property, foci, int64(r.Params.TTL)))
 		}
-		for i := range foci {
-			if foci[i].property != property.Name {
-				continue
-			}
-			for _, pic := range p.Pictures {
-				if pic.Lock == foci[i].lock {
-					row.Jump, row.Picture = true, pic.Index
-					row.A, row.B = foci[i].window(ttl, pic.End)
-				}
-			}
-		}
-		rows = append(rows, row)
+		all = append(all, group)
 	}
-	return rows
+	return all
+}
+
+func (p *page) propertyRow(property lin.Property, foci []focus, ttl int64) propertyRow {
+	row := propertyRow{Name: property.Name, Verdict: property.Verdict.String(), Class: statusClass(property.Verdict),
+		Detail: property.Detail, Informational: property.Informational}
+	if property.Informational && property.Verdict == lin.Violation {
+		row.Class = "noted" // nobody need be alarmed
+	}
+	for i := range foci {
+		if foci[i].property != property.Name {
+			continue
+		}
+		for _, pic := range p.Pictures {
+			if pic.Lock == foci[i].lock {
+				row.Jump, row.Picture = true, pic.Index
+				row.A, row.B = foci[i].window(ttl, pic.End)
+			}
+		}
+	}
+	return row
 }
 
 func headerFacts(r *harness.Result) []fact {

@@ -36,6 +36,7 @@ type jsonRun struct {
 	Interrupted         bool            `json:"interrupted,omitempty"`
 	StoreContractBroken bool            `json:"store_contract_broken,omitempty"`
 	TTL                 time.Duration   `json:"ttl_ns,omitempty"`
+	Classes             classVerdicts   `json:"classes,omitempty"`
 	Properties          []lin.Property  `json:"properties"`
 	Coverage            *jsonCoverage   `json:"coverage,omitempty"`
 	TraceHash           string          `json:"trace_hash,omitempty"`
@@ -43,6 +44,19 @@ type jsonRun struct {
 	Latency             *jsonLatency    `json:"latency,omitempty"`
 	Failover            *jsonFailover   `json:"failover,omitempty"`
 	Failures            []Failure       `json:"failures"`
+}
+
+// classVerdicts are the worst of each class.
+type classVerdicts map[lin.Class]lin.Status
+
+func classesOf(properties []lin.Property) classVerdicts {
+	all := classVerdicts{}
+	for _, g := range byClass(properties) {
+		if g.class != "" {
+			all[g.class] = g.verdict
+		}
+	}
+	return all
 }
 
 type jsonCoverage struct {
@@ -112,7 +126,7 @@ func (v *view) json() jsonRun {
 		Subject: v.subject, Backend: v.backend, Server: v.server, Verdict: v.verdict, Message: v.sentence,
 		Seeds: v.ran(), Wanted: v.wanted, Failed: v.failed, Undecided: v.undecided, Vacuous: v.vacuous, Interrupted: v.interrupted,
 		StoreContractBroken: v.storeBroken, TTL: v.ttl,
-		Properties: append([]lin.Property{}, v.properties...), Failures: append([]Failure{}, v.failures...),
+		Classes: classesOf(v.properties), Properties: append([]lin.Property{}, v.properties...), Failures: append([]Failure{}, v.failures...),
 		Throughput: &jsonThroughput{
 			StoreOps: c.StoreOps, Events: c.Events, VirtualSeconds: rounded(c.Virtual.Seconds()),
 			WallSeconds: rounded(c.Wall.Seconds()), StoreOpsPerSecond: rounded(perSecond(c.StoreOps, c.Wall)),
@@ -180,6 +194,7 @@ func combined(runs []jsonRun) jsonRun {
 		all.Interrupted = all.Interrupted || run.Interrupted
 		all.StoreContractBroken = all.StoreContractBroken || run.StoreContractBroken
 	}
+	all.Classes = classesOf(all.Properties)
 	return all
 }
 

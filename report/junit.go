@@ -55,7 +55,7 @@ type junitMessage struct {
 }
 
 // JUnit writes one test suite for each part and in it one test case for each
-// property. A violation is a failure; unknown is an error, for the property was
+// property; its class name ends with the property's class. A violation is a failure; unknown is an error, for the property was
 // not judged; n/a is skipped. An informational property never fails. What makes a
 // verdict unknown besides has a case of its own with an error: "not-vacuous",
 // "not-interrupted", "as-recorded", "could-be-run". errs is what went wrong
@@ -105,8 +105,14 @@ func (v *view) junit() junitSuite {
 		s.Properties = append(s.Properties, junitProperty{"trace_hash", hexHash(v.traceHash)})
 	}
 	class := "lockproof." + dotless(v.subject) + "." + dotless(v.backend)
-	for _, p := range v.properties {
-		s.add(v.junitCase(p, class))
+	for _, g := range byClass(v.properties) {
+		name := class
+		if g.class != "" {
+			name += "." + dotless(string(g.class))
+		}
+		for _, p := range g.properties {
+			s.add(v.junitCase(p, name))
+		}
 	}
 	for _, d := range v.doubts {
 		s.add(junitCase{Name: d.name, Class: class, Time: junitTime(0),

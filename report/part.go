@@ -67,6 +67,7 @@ type doubt struct{ name, message string }
 type Failure struct {
 	Seed     uint64     `json:"seed"`
 	Verdict  lin.Status `json:"verdict"`
+	Class    lin.Class  `json:"class,omitempty"`
 	Property string     `json:"property"`
 	Message  string     `json:"message"`
 	// Replay is a command line to paste.
@@ -201,6 +202,31 @@ func sweepProperties(s *harness.Summary) []lin.Property {
 	return properties
 }
 
+// classGroup is the properties of one class, and the worst of those that count.
+type classGroup struct {
+	class      lin.Class
+	verdict    lin.Status
+	properties []lin.Property
+}
+
+// byClass keeps safety, notice, liveness and cost apart, in the order in which the
+// properties name them. What was recorded before there were classes has none.
+func byClass(properties []lin.Property) []classGroup {
+	var groups []classGroup
+	for _, p := range properties {
+		at := slices.IndexFunc(groups, func(g classGroup) bool { return g.class == p.Class })
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, classGroup{class: p.Class, verdict: lin.NotApplicable})
+		}
+		groups[at].properties = append(groups[at].properties, p)
+		if !p.Informational {
+			groups[at].verdict = lin.Worst(groups[at].verdict, p.Verdict)
+		}
+	}
+	return groups
+}
+
 func seedOf(s *harness.Summary, p lin.Property) string {
 	for _, r := range slices.Concat(s.Failures, s.Undecided) {
 		if same, ok := r.Verdict.Property(p.Name); ok && same.Verdict == p.Verdict && same.Detail == p.Detail {
@@ -219,7 +245,7 @@ func (p Part) failure(r *harness.Result) (Failure, bool) {
 		if property.Verdict != r.Verdict.Verdict || property.Informational {
 			continue
 		}
-		f := Failure{Seed: r.Scenario.Seed, Verdict: property.Verdict, Property: property.Name, Message: property.Detail}
+		f := Failure{Seed: r.Scenario.Seed, Verdict: property.Verdict, Class: property.Class, Property: property.Name, Message: property.Detail}
 		if r.Scenario.Subject != "" { // a history alone does not say how it came about
 			f.Replay = ReplayLine(r.Scenario)
 		}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/resultfile"
 	lin "github.com/lockproof/lockproof/linearizability"
 )
 
@@ -36,7 +37,7 @@ func ReadFolder(dir string) (*harness.Result, error) {
 		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, VerdictFile), err)
 	}
 	path := filepath.Join(dir, HistoryFile)
-	file, err := os.Open(path)
+	file, err := resultfile.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +108,7 @@ func parseHash(text string) (uint64, error) {
 }
 
 func readSmall(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := resultfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

@@ -200,6 +200,10 @@ func TestReplayLines(t *testing.T) {
 	if got, want := ReplayLine(s), "locksim run --subject natslock --backend sim --clients 9 --renew 2s --max-clock-drift 500ppm --faults none --seed 7"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	s.Workload.Try, s.Workload.HoldMax = 5, harness.Duration(time.Minute)
+	if got, want := ReplayLine(s), "locksim run --subject natslock --backend sim --clients 9 --renew 2s --max-clock-drift 500ppm --faults none --hold 1m0s --try 0.5% --seed 7"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
 	if got, want := replayFolderLine("my runs/it's"), `locksim replay 'my runs/it'\''s'`; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

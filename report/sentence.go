@@ -116,6 +116,9 @@ func ReplayLine(s harness.Scenario) string {
 	add(s.RenewEvery.D() != s.TTL.D()/3, "--renew", s.RenewEvery.String())
 	add(s.MaxClockDriftPPM != d.MaxClockDriftPPM, "--max-clock-drift", fmt.Sprintf("%dppm", s.MaxClockDriftPPM))
 	words = append(words, "--faults "+shellWord(faultsWord(s.Kinds)))
+	for _, w := range s.ChangedWorkload() {
+		add(true, "--"+w.Name, w.Text(&s.Workload))
+	}
 	add(s.ClockRatePPM != 0, "--clock-rate", fmt.Sprintf("%+dppm", s.ClockRatePPM))
 	words = append(words, "--seed "+strconv.FormatUint(s.Seed, 10))
 	return strings.Join(words, " ")

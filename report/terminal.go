@@ -108,31 +108,35 @@ func (t *terminal) bold(s string) string {
 }
 
 func (t *terminal) properties(properties []lin.Property) {
-	if len(properties) == 0 {
-		return
-	}
-	t.heading("properties")
-	name, status := 0, len("violation")
+	name := 0
 	for _, p := range properties {
 		name = max(name, len(p.Name))
 	}
+	for _, g := range byClass(properties) {
+		head := "properties"
+		if g.class != "" {
+			head += ": " + plain.Line(string(g.class))
+		}
+		t.heading(head)
+		for _, p := range g.properties {
+			t.property(p, name)
+		}
+	}
+}
+
+func (t *terminal) property(p lin.Property, name int) {
+	status := len("violation")
 	left := len(indent) + name + 2 + status + 2
-	for _, p := range properties {
-		words := plain.Line(p.Detail)
-		if p.Informational {
-			words = "(for information) " + words
-		}
-		// Colours take no room, so the padding is counted without them.
-		padding := strings.Repeat(" ", max(0, status-len(p.Verdict.String())))
-		shown := p.Verdict
-		if p.Informational {
-			shown = lin.NotApplicable // whatever it says, it is no alarm
-		}
-		head := fmt.Sprintf("%s%-*s  %s%s  ", indent, name, p.Name, t.colored(shown, p.Verdict.String()), padding)
-		for line := range strings.SplitSeq(plain.Wrap(words, t.Width-left), "\n") {
-			t.line(head + line)
-			head = strings.Repeat(" ", left)
-		}
+	words, shown := plain.Line(p.Detail), p.Verdict
+	if p.Informational {
+		words, shown = "(for information) "+words, lin.NotApplicable // whatever it says, it is no alarm
+	}
+	// Colours take no room, so the padding is counted without them.
+	padding := strings.Repeat(" ", max(0, status-len(p.Verdict.String())))
+	head := fmt.Sprintf("%s%-*s  %s%s  ", indent, name, p.Name, t.colored(shown, p.Verdict.String()), padding)
+	for line := range strings.SplitSeq(plain.Wrap(words, t.Width-left), "\n") {
+		t.line(head + line)
+		head = strings.Repeat(" ", left)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 	"gocloud.dev/gcerrors"
 
 	"github.com/lockproof/lockproof/backends/docstore"
+	"github.com/lockproof/lockproof/lock"
 )
 
 // broken is a driver that breaks what its faults name, to see that Open finds
@@ -25,6 +27,7 @@ type broken struct {
 	stale     bool // reads what was there before the last write
 	contents  bool // does not change the revision of what stays as it is
 	forgetful bool // does not know its revisions again
+	late      bool // does not answer a read of what was deleted in time
 
 	mu    sync.Mutex
 	docs  map[any]map[string]any
@@ -108,6 +111,9 @@ func (b *broken) run(a *docdriver.Action) error {
 		if old, written := b.olds[a.Key]; b.stale && written {
 			now = old
 		}
+		if _, written := b.olds[a.Key]; b.late && written && now == nil {
+			return coded{gcerrors.DeadlineExceeded}
+		}
 		if now == nil {
 			return coded{gcerrors.NotFound}
 		}
@@ -164,5 +170,17 @@ func TestOpenFindsABrokenDriver(t *testing.T) {
 		"does not know its revision":          {forgetful: true},
 	} {
 		cannotOpen(t, start(b), docstore.Config{}, says)
+	}
+}
+
+// A read that was not answered says nothing about the collection.
+func TestOpenAccusesNobodyOfWhatItCouldNotRead(t *testing.T) {
+	b := &broken{late: true, docs: make(map[any]map[string]any), olds: make(map[any]map[string]any)}
+	s, err := docstore.Open(t.Context(), closing(t, gocloud.NewCollection(b), nil), docstore.Config{})
+	if err == nil {
+		t.Fatal("it was opened", s)
+	}
+	if errors.Is(err, lock.ErrRefused) || lock.Definite(err) || !strings.Contains(err.Error(), "could not be decided") {
+		t.Errorf("definite %v: %v", lock.Definite(err), err)
 	}
 }

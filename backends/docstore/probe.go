@@ -82,8 +82,11 @@ func (p *probe) end(ctx context.Context) error {
 		return err
 	}
 	p.current = ""
-	if _, err := p.store.get(ctx, p.key); !errors.Is(err, lock.ErrNotFound) {
-		return fmt.Errorf("%w: a document that was deleted can still be read; are the reads strongly consistent? (error: %v)", lock.ErrRefused, err)
+	switch _, err := p.store.get(ctx, p.key); {
+	case err == nil:
+		return fmt.Errorf("%w: a document that was deleted can still be read; are the reads strongly consistent?", lock.ErrRefused)
+	case !errors.Is(err, lock.ErrNotFound):
+		return fmt.Errorf("whether a document that was deleted can still be read could not be decided: %w", err)
 	}
 	return nil
 }

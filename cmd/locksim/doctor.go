@@ -8,14 +8,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
 	"github.com/lockproof/lockproof/backends/backendtest"
+	"github.com/lockproof/lockproof/harness"
 	"github.com/lockproof/lockproof/harness/target"
 	"github.com/lockproof/lockproof/internal/require"
-	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/servers"
 )
@@ -28,7 +26,7 @@ const (
 	ready   health = "ready"   // can be started; whether it works was not asked
 	absent  health = "missing" // cannot be started here; the remedy says why
 	broken  health = "broken"  // is there, and does not start or breaks the contract
-	skipped health = "not run" // interrupted before its turn
+	skipped health = "not run" // interrupted before or while it was looked at
 )
 
 type diagnosis struct {
@@ -41,13 +39,15 @@ func doctorCommand() *cobra.Command {
 	var start bool
 	cmd := &cobra.Command{
 		Use:   "doctor [BACKEND...]",
-		Short: "Tell for each backend how its server is come by, and whether it works",
-		Long: "Without --start: how each server would be started, or the one command that fixes it.\n" +
-			"With --start: start each, run the store contract on two connections, stop it.\n\n" +
-			"Exit codes: 0 nothing is broken; 1 a store broke its contract or did not start; 3 one that\n" +
-			"LOCKPROOF_REQUIRE names is missing.",
+		Short: "Show how each backend's server is started, and whether it works",
+		Long: "Without --start: how each server would be started, or the command that installs\n" +
+			"it. With --start: start each, run the store contract on two connections, and\n" +
+			"stop it.\n\n" +
+			"Exit codes: 0 nothing is broken; 1 a store broke its contract or did not start;\n" +
+			"2 interrupted; 3 one that LOCKPROOF_REQUIRE names is missing.",
 		RunE: func(cmd *cobra.Command, names []string) error { return doctor(cmd, names, start) },
 	}
+	cmd.ValidArgsFunction = oneOf(harness.Backends()[1:]) // all but the simulator
 	cmd.Flags().BoolVar(&start, "start", false, "start each server and run the store contract on it")
 	return cmd
 }
@@ -73,7 +73,9 @@ func doctor(cmd *cobra.Command, names []string, start bool) error {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%-22s %-8s %s\n", d.name, d.health, time.Since(begun).Round(100*time.Millisecond))
 		}
 	}
-	printDiagnoses(cmd.OutOrStdout(), all)
+	if err := printDiagnoses(cmd.OutOrStdout(), all); err != nil {
+		return errors.Join(err, conclusion(cmd.Context(), all))
+	}
 	return conclusion(cmd.Context(), all)
 }
 
@@ -81,8 +83,7 @@ func doctor(cmd *cobra.Command, names []string, start bool) error {
 func diagnose(ctx context.Context, k target.Kind, start bool) diagnosis {
 	d := diagnosis{name: k.Name, health: ready, detail: k.Summary}
 	if ctx.Err() != nil {
-		d.health = skipped
-		return d
+		return d.failed(ctx, ctx.Err())
 	}
 	if k.Server != "" {
 		server, err := servers.FindKind(k.Server)
@@ -90,7 +91,7 @@ func diagnose(ctx context.Context, k target.Kind, start bool) diagnosis {
 			d.detail, err = server.Way(ctx)
 		}
 		if err != nil {
-			return d.failed(err)
+			return d.failed(ctx, err)
 		}
 	}
 	if !start {
@@ -101,14 +102,19 @@ func diagnose(ctx context.Context, k target.Kind, start bool) diagnosis {
 		d.detail = described
 	}
 	if err != nil {
-		return d.failed(err)
+		return d.failed(ctx, err)
 	}
 	d.health = works
 	return d
 }
 
-// failed tells what is not there from what does not work.
-func (d diagnosis) failed(err error) diagnosis {
+// failed tells what is not there from what does not work, and both from what was
+// not looked at to the end.
+func (d diagnosis) failed(ctx context.Context, err error) diagnosis {
+	if ctx.Err() != nil {
+		d.health, d.detail = skipped, "interrupted"
+		return d
+	}
 	d.health = broken
 	if missing := (*servers.MissingError)(nil); errors.As(err, &missing) {
 		d.health = absent
@@ -145,16 +151,12 @@ func examine(ctx context.Context, k target.Kind) (described string, err error) {
 	return fmt.Sprintf("%s; %d guarantees of the contract tried", t.Describe(), cases), err
 }
 
-func printDiagnoses(w io.Writer, all []diagnosis) {
-	t := table.NewWriter()
-	t.SetStyle(table.StyleLight)
-	t.Style().Options = table.OptionsNoBordersAndSeparators
-	t.AppendHeader(table.Row{"backend", "state", ""})
-	t.SetColumnConfigs([]table.ColumnConfig{{Number: 3, WidthMax: 100, WidthMaxEnforcer: text.WrapSoft}})
+func printDiagnoses(w io.Writer, all []diagnosis) error {
+	t := columns{header: []string{"backend", "state", ""}, wrapped: 2}
 	for _, d := range all {
-		t.AppendRow(table.Row{d.name, string(d.health), d.detail})
+		t.add(d.name, string(d.health), d.detail)
 	}
-	fmt.Fprintln(w, t.Render())
+	return t.print(w)
 }
 
 // conclusion is the exit code's error.
@@ -163,7 +165,7 @@ func conclusion(ctx context.Context, all []diagnosis) error {
 	for _, d := range all {
 		switch {
 		case d.health == broken:
-			return verdictError{linearizability.Violation}
+			return ended(exitViolation)
 		case d.health == skipped:
 			return ctx.Err()
 		case d.health == absent && requires(d.name):

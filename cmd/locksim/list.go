@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
 
 	"github.com/lockproof/lockproof/fault"
@@ -17,44 +16,44 @@ func listCommand() *cobra.Command {
 		Use:   "list",
 		Short: "List subjects, backends, faults and known races",
 		Args:  takes(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			list(cmd.OutOrStdout())
-			return nil
-		},
+		RunE:  func(cmd *cobra.Command, _ []string) error { return list(cmd.OutOrStdout()) },
 	}
 }
 
-func list(w io.Writer) {
-	section := func(title string, header table.Row, rows func(t table.Writer)) {
-		fmt.Fprintln(w, title)
-		t := table.NewWriter()
-		t.SetStyle(table.StyleLight)
-		t.Style().Options = table.OptionsNoBordersAndSeparators
-		t.AppendHeader(header)
-		rows(t)
-		fmt.Fprintln(w, t.Render())
-		fmt.Fprintln(w)
+func list(w io.Writer) error {
+	locks := columns{header: []string{"name", "what it is"}, wrapped: 1}
+	for _, s := range subjects.All() {
+		locks.add(s.Name, s.Summary)
 	}
-	section("Subjects (--subject)", table.Row{"name", "what it is"}, func(t table.Writer) {
-		for _, s := range subjects.All() {
-			t.AppendRow(table.Row{s.Name, s.Summary})
+	backends := columns{header: []string{"name", "what it is"}, wrapped: 1}
+	for _, b := range harness.Backends() {
+		backends.add(b, harness.DescribeBackend(b))
+	}
+	faults := columns{header: []string{"kind", "what goes wrong", "in all", "sim", "live"}, wrapped: 1}
+	for _, k := range fault.Kinds() {
+		d := fault.Describe(k)
+		faults.add(string(k), d.Summary, yes(d.Covered), injectable(k, fault.Sim), injectable(k, fault.LiveOneProcess))
+	}
+	races := columns{header: []string{"name", "what it shows"}, wrapped: 1}
+	for _, r := range harness.Repros() {
+		races.add(r.Name, r.Summary)
+	}
+	for i, section := range []struct {
+		title string
+		table *columns
+	}{
+		{"Subjects (--subject)", &locks}, {"Backends (--backend)", &backends},
+		{"Faults (--faults), and the worlds that can inject them", &faults}, {"Known races (locksim repro NAME)", &races},
+	} {
+		if i > 0 {
+			fmt.Fprintln(w)
 		}
-	})
-	section("Backends (--backend)", table.Row{"name", "what it is"}, func(t table.Writer) {
-		for _, b := range harness.Backends() {
-			t.AppendRow(table.Row{b, harness.DescribeBackend(b)})
+		fmt.Fprintln(w, section.title)
+		if err := section.table.print(w); err != nil {
+			return err
 		}
-	})
-	section("Faults (--faults), and the worlds that can inject them", table.Row{"kind", "what goes wrong", "in all", "sim", "live"}, func(t table.Writer) {
-		for _, k := range fault.Kinds() {
-			t.AppendRow(table.Row{k, fault.Describe(k).Summary, yes(fault.Describe(k).Covered), injectable(k, fault.Sim), injectable(k, fault.LiveOneProcess)})
-		}
-	})
-	section("Known races (locksim repro NAME)", table.Row{"name", "what it shows"}, func(t table.Writer) {
-		for _, r := range harness.Repros() {
-			t.AppendRow(table.Row{r.Name, r.Summary})
-		}
-	})
+	}
+	return nil
 }
 
 func injectable(k fault.Kind, w fault.World) string {

@@ -1,8 +1,10 @@
 // Command locksim runs a distributed lock under faults, in a deterministic
 // simulator and against real servers, and tells whether it kept its promises.
 //
-// Exit codes: 0 every promise was kept; 1 one was broken; 2 it cannot be told (a
-// checker gave up, or nothing worth checking happened); 3 it could not run.
+// Exit codes: 0 every promise was kept; 1 one was broken; 2 unknown (a check gave
+// up, the run was interrupted, or nothing worth checking happened); 3 it could not
+// run, or a result could not be written. A violation outweighs a result that could
+// not be written.
 package main
 
 import (
@@ -11,29 +13,26 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
-	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/internal/cli"
+	"github.com/lockproof/lockproof/report"
 )
 
 // Exit codes.
 const (
-	exitOK        = 0
-	exitViolation = 1
-	exitUnknown   = 2
-	exitCannotRun = 3
+	exitOK        = report.ExitOK
+	exitViolation = report.ExitViolation
+	exitUnknown   = report.ExitUnknown
+	exitCannotRun = report.ExitCannotRun
 )
 
-// verdictError carries a verdict that is not ok to the exit code. It was printed
-// already.
-type verdictError struct{ verdict linearizability.Status }
+// exitError carries an exit code that is not 0, of an end that was told already.
+type exitError struct{ code int }
 
-func (e verdictError) Error() string { return "verdict: " + e.verdict.String() }
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
@@ -41,38 +40,30 @@ func main() {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.Context(context.Background())
 	defer stop()
-	// The first signal ends what is under way; the second one the process.
-	context.AfterFunc(ctx, stop)
+	out := cli.NewOutput(stdout)
 	root := &cobra.Command{
-		Use:           "locksim",
-		Short:         "Tells whether a distributed lock works",
-		Long:          "locksim runs a lock under clock faults, partitions, latency, pauses, crashes and lost\nreplies, in a deterministic simulator and against real servers, and checks what happened.",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          knownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "locksim",
+		Short: "Test whether a distributed lock works",
+		Long: "locksim runs a lock under clock faults, partitions, latency, pauses, crashes and\n" +
+			"lost replies, in a deterministic simulator and against real servers, and checks\n" +
+			"what happened.\n\n" +
+			"Exit codes: 0 every promise was kept; 1 one was broken; 2 unknown (a check gave\n" +
+			"up, the run was interrupted, or nothing worth checking happened); 3 it could not\n" +
+			"run, or a result could not be written.",
 	}
-	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	root.AddCommand(runCommand(), replayCommand(), checkCommand(), shrinkCommand(), reproCommand(), listCommand(), doctorCommand(), serversCommand())
-	return exitCode(ctx, root.ExecuteContext(ctx), stderr)
-}
-
-// knownCommand refuses what is no command, and says what is.
-func knownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+	cli.Prepare(root)
+	code := exitCode(ctx, root.ExecuteContext(ctx), stderr)
+	if err := out.Err(); err != nil && code == exitOK {
+		fmt.Fprintln(stderr, "locksim:", err)
+		return exitCannotRun
 	}
-	var names []string
-	for _, c := range root.Commands() {
-		names = append(names, c.Name())
-	}
-	return fmt.Errorf("unknown command %q; there are %s", args[0], strings.Join(names, ", "))
+	return code
 }
 
 // takes says which arguments a command has, and refuses any others.
@@ -90,39 +81,32 @@ func takes(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// flagError says which flags there are.
-func flagError(cmd *cobra.Command, err error) error {
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return fmt.Errorf("%w; %s takes %s", err, cmd.CommandPath(), strings.Join(names, ", "))
-}
-
 func exitCode(ctx context.Context, err error, stderr io.Writer) int {
-	var v verdictError
+	var told exitError
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.As(err, &v) && v.verdict == linearizability.Violation:
-		return exitViolation
-	case errors.As(err, &v):
-		return exitUnknown
+	case errors.As(err, &told):
+		return told.code
 	case interrupted(ctx, err):
 		fmt.Fprintln(stderr, "locksim: interrupted before there was a result")
 		return exitUnknown
 	}
-	fmt.Fprintln(stderr, "locksim:", strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(stderr, "locksim:", oneLine(err))
 	return exitCannotRun
 }
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
 
 // interrupted tells the end that was asked for from any other error.
 func interrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
 }
 
-// conclude turns a verdict into what a command returns.
-func conclude(v linearizability.Status) error {
-	if v == linearizability.OK {
+// ended turns an exit code into what a command returns.
+func ended(code int) error {
+	if code == exitOK {
 		return nil
 	}
-	return verdictError{v}
+	return exitError{code}
 }

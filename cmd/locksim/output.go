@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,8 +21,8 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/cli"
 	"github.com/lockproof/lockproof/internal/resultfile"
-	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/report"
 )
 
@@ -40,33 +43,53 @@ func (f *outputFlags) register(fl *pflag.FlagSet) {
 // anything is run, so that a long run does not end in "permission denied".
 type output struct {
 	flags  outputFlags
-	stdout io.Writer
+	stdout io.Writer // what people read
 	stderr io.Writer
-	json   io.Writer
-	junit  io.Writer
+	sinks  []*sink
 	files  resultfile.Set
 	suffix string
 }
 
+// sink is where one machine-readable result goes.
+type sink struct {
+	flag   string
+	render func(w io.Writer, errs []string, parts ...report.Part) error
+	file   *resultfile.File // nil: standard output
+	stdout io.Writer
+	told   int // 1 + how many errors it tells of; 0: not written yet
+	failed bool
+}
+
 func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
 	o := &output{flags: f, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
-	var err error
 	if f.json == "-" && f.junit == "-" {
 		return nil, errors.New("--json and --junit cannot both be written to standard output")
 	}
 	if err := checkFolder(f.dir); err != nil {
 		return nil, err
 	}
-	if o.json, err = o.create("--json", f.json); err != nil {
-		return nil, err
+	for _, s := range []struct {
+		path string
+		sink sink
+	}{{f.json, sink{flag: "--json", render: report.JSON}}, {f.junit, sink{flag: "--junit", render: report.JUnit}}} {
+		var err error
+		switch s.path {
+		case "":
+			continue
+		case "-":
+			s.sink.stdout = cmd.OutOrStdout()
+			o.stdout = o.stderr
+		default:
+			s.sink.file, err = o.files.Create(s.sink.flag, s.path)
+		}
+		if err != nil {
+			o.close()
+			return nil, err
+		}
+		o.sinks = append(o.sinks, &s.sink)
 	}
-	if o.junit, err = o.create("--junit", f.junit); err != nil {
-		o.close()
-		return nil, err
-	}
-	if f.json == "-" || f.junit == "-" {
-		o.stdout = o.stderr
-	}
+	// What cannot be taken back is written when all else was.
+	slices.SortStableFunc(o.sinks, func(a, b *sink) int { return cmp.Compare(a.firmness(), b.firmness()) })
 	return o, nil
 }
 
@@ -85,61 +108,121 @@ func checkFolder(dir string) error {
 	return nil
 }
 
-// create opens a file without changing what is in it: until there is a result to
-// write, an older one is worth more.
-func (o *output) create(flag, path string) (io.Writer, error) {
-	switch path {
-	case "":
-		return nil, nil
-	case "-":
-		return o.stdout, nil
-	}
-	return o.files.Create(flag, path)
-}
-
 // close takes back the files that nothing was written to.
 func (o *output) close() { _ = o.files.Close() }
 
 // finish keeps the run folders, prints the parts of a run, writes what was asked
-// for, and returns the verdict as an error. What can be told is told before an
-// error ends it.
-func (o *output) finish(summaries []*harness.Summary) error {
-	var parts []report.Part
-	var errs []error
-	interrupted := false
-	for _, s := range summaries {
-		part := report.Part{Summary: s}
-		if r := keepWorthy(s); r != nil {
-			folder, err := o.keep(r)
-			errs = append(errs, err)
-			if err == nil {
-				part.Folders = map[uint64]string{r.Scenario.Seed: folder.Dir}
-			}
+// for, and returns the exit code as an error. Whatever fails is told on standard
+// error and keeps nothing else from being written.
+func (o *output) finish(parts []report.Part) error {
+	var errs []string
+	failed := func(err error) {
+		if err != nil {
+			errs = append(errs, oneLine(err))
 		}
-		parts = append(parts, part)
-		interrupted = interrupted || s.Interrupted
 	}
-	errs = append(errs, report.Terminal(o.stdout, o.terminal(), parts...))
+	var folders []report.Folder
+	for i := range parts {
+		r := keepWorthy(parts[i].Summary)
+		if r == nil {
+			continue
+		}
+		folder, err := o.keep(r)
+		failed(errors.Join(err, folder.Missing))
+		if err == nil {
+			parts[i].Folders = map[uint64]string{r.Scenario.Seed: folder.Source}
+			folders = append(folders, folder)
+		}
+	}
+	failed(o.tell(parts, folders))
+	errs = o.write(errs, parts)
+	failed(o.files.Close())
 	for _, p := range parts {
-		for _, dir := range p.Folders {
-			fmt.Fprintf(o.stdout, "\n%s\n", filepath.Join(dir, report.ReportFile))
+		if p.NotRun != nil && !p.NotRun.Interrupted {
+			fmt.Fprintf(o.stderr, "locksim: %s on %s could not be run: %s\n", p.NotRun.Subject, p.NotRun.Backend, oneLine(p.NotRun.Err))
 		}
 	}
-	if err := errors.Join(append(errs, o.write(parts))...); err != nil {
+	for _, e := range errs {
+		fmt.Fprintln(o.stderr, "locksim:", e)
+	}
+	return ended(report.ExitCode(errs, parts...))
+}
+
+// tell prints what people read.
+func (o *output) tell(parts []report.Part, folders []report.Folder) error {
+	if err := report.Terminal(o.stdout, terminalOptions(o.stdout), parts...); err != nil {
 		return err
 	}
-	worst := report.Worst(parts...)
-	if interrupted && worst == linearizability.OK {
-		worst = linearizability.Unknown
+	for _, f := range folders {
+		path := f.Dir
+		if f.HasReport() {
+			path = filepath.Join(f.Dir, report.ReportFile)
+		}
+		if _, err := fmt.Fprintf(o.stdout, "\n%s\n", path); err != nil {
+			return err
+		}
 	}
-	return conclude(worst)
+	return nil
+}
+
+// write fills the sinks. One that fails is an error that the others tell of, so
+// that a file which was written before that is written again.
+func (o *output) write(errs []string, parts []report.Part) []string {
+	for again := true; again; {
+		again = false
+		for _, s := range o.sinks {
+			if s.failed || s.told == len(errs)+1 {
+				continue
+			}
+			if s.told > 0 && s.firmness() > 0 {
+				continue // it cannot be taken back
+			}
+			s.told = len(errs) + 1
+			if err := s.put(errs, parts); err != nil {
+				s.failed, again = true, true
+				errs = append(errs, oneLine(err))
+			}
+		}
+	}
+	return errs
+}
+
+// firmness is how little can be done about what was written: a file can be
+// written again, a pipe or standard output cannot.
+func (s *sink) firmness() int {
+	switch {
+	case s.file == nil:
+		return 2
+	case !s.file.Regular():
+		return 1
+	}
+	return 0
+}
+
+func (s *sink) put(errs []string, parts []report.Part) error {
+	var b bytes.Buffer
+	if err := s.render(&b, errs, parts...); err != nil {
+		return fmt.Errorf("%s: %w", s.flag, err)
+	}
+	if s.file != nil {
+		return s.file.Replace(b.Bytes())
+	}
+	if _, err := s.stdout.Write(b.Bytes()); err != nil {
+		return fmt.Errorf("%s: %w", s.flag, err)
+	}
+	return nil
 }
 
 // keepWorthy is the run of a summary whose folder is written: the first failure
-// or, without one, the first seed.
+// or, without one, the first that could not be judged, else the first seed.
 func keepWorthy(s *harness.Summary) *harness.Result {
-	if len(s.Failures) > 0 {
+	switch {
+	case s == nil:
+		return nil
+	case len(s.Failures) > 0:
 		return s.Failures[0]
+	case len(s.Undecided) > 0:
+		return s.Undecided[0]
 	}
 	return s.Sample
 }
@@ -164,28 +247,17 @@ func (o *output) keep(r *harness.Result) (report.Folder, error) {
 	}
 }
 
-func (o *output) write(parts []report.Part) error {
-	var errs []error
-	if o.json != nil {
-		errs = append(errs, report.JSON(o.json, parts...))
-	}
-	if o.junit != nil {
-		errs = append(errs, report.JUnit(o.junit, parts...))
-	}
-	return errors.Join(append(errs, o.files.Close())...)
-}
-
-// terminal looks at what the results are written to.
-func (o *output) terminal() report.TerminalOptions {
-	f, ok := o.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+// terminalOptions look at what is written to.
+func terminalOptions(w io.Writer) report.TerminalOptions {
+	f, ok := cli.Terminal(w)
+	if !ok {
 		return report.TerminalOptions{}
 	}
 	width, _, err := term.GetSize(int(f.Fd()))
 	if err != nil {
 		width = 0
 	}
-	return report.TerminalOptions{Color: os.Getenv("NO_COLOR") == "", Width: width}
+	return report.TerminalOptions{Color: cli.Colors(), Width: width}
 }
 
 // bar shows progress on a terminal; elsewhere nothing.
@@ -198,8 +270,8 @@ type bar struct {
 }
 
 func (o *output) progress(what string, total int64) *bar {
-	f, ok := o.stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := cli.Terminal(o.stderr)
+	if !ok || cli.Dumb() {
 		return &bar{}
 	}
 	b := &bar{progress: mpb.New(mpb.WithOutput(f), mpb.WithWidth(48)), total: total}

@@ -26,12 +26,20 @@ func reproCommand() *cobra.Command {
 			return showRace(cmd, r, dir)
 		},
 	}
+	cmd.ValidArgsFunction = oneOf(races())
 	cmd.Flags().StringVar(&dir, "out", "runs", "folder in which the run folders are put")
 	return cmd
 }
 
+// showRace shows a race twice. It is a violation from the first time on, whatever
+// else fails.
 func showRace(cmd *cobra.Command, r harness.Repro, dir string) error {
 	w := cmd.OutOrStdout()
+	said := func(what string, err error) {
+		if err != nil {
+			fmt.Fprintf(cmd.ErrOrStderr(), "locksim: %s%s\n", what, oneLine(err))
+		}
+	}
 	fmt.Fprintf(w, "%s: %s\n", r.Name, r.Summary)
 	simulated, err := r.Simulate(cmd.Context())
 	if err != nil {
@@ -39,27 +47,21 @@ func showRace(cmd *cobra.Command, r harness.Repro, dir string) error {
 	}
 	fmt.Fprintf(w, "\nIn the simulator (seed %d, %d clients, no faults; trace hash %016x)\n", simulated.Result.Scenario.Seed,
 		simulated.Result.Scenario.Clients, simulated.Result.TraceHash)
-	if err := printShown(w, simulated, filepath.Join(dir, r.Name+"-sim")); err != nil {
-		return err
-	}
+	said("", printShown(w, simulated, filepath.Join(dir, r.Name+"-sim")))
 	live, err := r.RunLive(cmd.Context())
-	if err != nil && interrupted(cmd.Context(), err) {
+	switch {
+	case err != nil && interrupted(cmd.Context(), err):
 		fmt.Fprintln(w, "\nInterrupted before the race showed on a real server.")
-		return verdictError{linearizability.Violation}
-	}
-	if err != nil {
-		return err
-	}
-	if live == nil {
+	case err != nil:
+		said("on a real server: ", err)
+	case live == nil:
 		fmt.Fprintln(w, "\nOn a real server the race did not show this time. Run it again.")
-	} else {
+	default:
 		fmt.Fprintf(w, "\nOn %s (%d clients, 5 ms of latency each way)\n", live.Result.Server, live.Result.Scenario.Clients)
-		if err := printShown(w, live, filepath.Join(dir, r.Name+"-live")); err != nil {
-			return err
-		}
+		said("", printShown(w, live, filepath.Join(dir, r.Name+"-live")))
 	}
 	fmt.Fprintf(w, "\n%s\n", r.Explain)
-	return verdictError{linearizability.Violation}
+	return ended(exitViolation)
 }
 
 func printShown(w io.Writer, s *harness.Shown, dir string) error {
@@ -72,6 +74,9 @@ func printShown(w io.Writer, s *harness.Shown, dir string) error {
 	if err != nil {
 		return fmt.Errorf("run folder: %w", err)
 	}
-	fmt.Fprintf(w, "\n  picture: %s\n  replay:  %s\n", filepath.Join(folder.Dir, report.ReportFile), folder.Replay)
-	return nil
+	if folder.HasReport() {
+		fmt.Fprintf(w, "\n  picture: %s\n", filepath.Join(folder.Dir, report.ReportFile))
+	}
+	fmt.Fprintf(w, "  replay:  %s\n", folder.Replay)
+	return folder.Missing
 }

@@ -1,9 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
+	"math"
 	"runtime"
 	"slices"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/report"
 )
 
 // runFlags are the flags of locksim run, as given.
@@ -22,6 +24,7 @@ type runFlags struct {
 	clockRate string
 	seed      uint64
 	seeds     int
+	budget    time.Duration
 	clients   int
 	locks     int
 	ttl       time.Duration
@@ -30,43 +33,55 @@ type runFlags struct {
 	drift     string
 	scenario  string
 	workers   int
+	workload  []workloadFlag
 	output    outputFlags
 }
 
-// The default run: seconds that a live part takes, and seeds of a simulated one.
+// The default run: seeds of the simulated part, and how long the live one takes.
 const (
 	defaultSeeds        = 300
 	liveDefaultTTL      = time.Second
 	liveDefaultDuration = 12 * time.Second
+	// liveDefaultFaults are those that a server in this process can stand for.
+	liveDefaultFaults = "clock-offset,clock-rate,clock-jump,partition,partition-requests,partition-replies,latency,jitter,crash"
 )
+
+// mostWorkers is far beyond any use: each takes some megabytes, and a core.
+const mostWorkers = 256
 
 func runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Run a lock under faults and judge it",
-		Long: "Without flags: simulate some hundred seeds, then run the same lock against an embedded NATS\n" +
-			"server under clock faults, partitions and latency. With --seed, --seeds, --faults or --scenario:\n" +
-			"the simulator alone. With --backend: that backend alone.",
+		Long: "Without flags: simulate a few hundred seeds, then run the same lock against an\n" +
+			"embedded NATS server under clock faults, partitions and latency. With --seed,\n" +
+			"--seeds, --budget, --faults or --scenario: the simulator alone. With --backend:\n" +
+			"that backend alone.\n\n" +
+			"Each seed draws its own faults and all choices of the clients. The workload\n" +
+			"flags (--hold, --try, ...) change what clients do between faults.",
 		Args: takes(),
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.subject, "subject", "reference", "the lock under test (locksim list)")
+	fl.StringVar(&f.subject, "subject", "reference", "lock under test (locksim list)")
 	fl.StringVar(&f.backend, "backend", "", "sim, or a real store (locksim list)")
 	fl.StringVar(&f.faults, "faults", "all", "all, none, or kinds and groups separated by commas (locksim list)")
-	fl.StringVar(&f.clockRate, "clock-rate", "", "run clocks wrong by exactly this, such as +5% or -200ppm, whatever the lock allows for")
-	fl.Uint64Var(&f.seed, "seed", 1, "run this seed alone")
-	fl.IntVar(&f.seeds, "seeds", defaultSeeds, "run so many seeds, from --seed on")
-	fl.IntVar(&f.clients, "clients", harness.DefaultClients, "how many clients contend")
-	fl.IntVar(&f.locks, "locks", 1, "for how many locks")
+	fl.StringVar(&f.clockRate, "clock-rate", "", "rate of every clock fault, such as +5% or -200ppm, even beyond --max-clock-drift")
+	fl.Uint64Var(&f.seed, "seed", 1, "first seed; without --seeds, the only one")
+	fl.IntVar(&f.seeds, "seeds", defaultSeeds, "number of seeds, starting at --seed")
+	fl.DurationVar(&f.budget, "budget", 0, "run as many seeds as fit into this time, divided evenly over groups of faults")
+	fl.IntVar(&f.clients, "clients", harness.DefaultClients, "number of clients")
+	fl.IntVar(&f.locks, "locks", 1, "number of locks they contend for")
 	fl.DurationVar(&f.ttl, "ttl", 0, "length of a lease (default 10s simulated, 1s live)")
 	fl.DurationVar(&f.renew, "renew", 0, "time from one renewal to the next (default ttl/3)")
 	fl.DurationVar(&f.duration, "duration", 0, "length of the phase with faults (default 2m simulated, 12s live)")
-	fl.StringVar(&f.drift, "max-clock-drift", "1%", "how fast or slow a clock may run by the lock's assumption")
-	fl.StringVar(&f.scenario, "scenario", "", "run the scenario in this file")
-	fl.IntVar(&f.workers, "workers", runtime.NumCPU(), "how many simulations run at a time")
+	fl.StringVar(&f.drift, "max-clock-drift", "1%", "clock drift that the lock allows for")
+	fl.StringVar(&f.scenario, "scenario", "", "run the scenario in this file, - for standard input")
+	fl.IntVar(&f.workers, "workers", min(runtime.GOMAXPROCS(0), mostWorkers), "number of simulations at a time")
+	f.workload = registerWorkload(fl)
 	f.output.register(fl)
+	completeRun(cmd)
 	return cmd
 }
 
@@ -79,46 +94,58 @@ func (f *runFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer out.close()
+	parts, err := f.parts(cmd, out)
+	if err != nil {
+		return err
+	}
+	return out.finish(parts)
+}
+
+// parts runs what the flags ask for.
+func (f *runFlags) parts(cmd *cobra.Command, out *output) ([]report.Part, error) {
 	given := cmd.Flags().Changed
-	var parts []*harness.Summary
-	switch {
-	case f.scenario != "":
-		s, err := readScenario(f.scenario)
+	if f.scenario != "" {
+		s, err := readScenario(cmd.Context(), f.scenario)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		r, err := harness.Run(cmd.Context(), s)
 		if err != nil {
-			return err
+			return stopped(cmd.Context(), s.Subject, s.Backend, err)
 		}
-		parts = append(parts, harness.Summarize(r))
-	case f.backend != "" && f.backend != harness.BackendSim:
-		part, err := f.live(cmd, out, f.backend, f.faults)
-		if err != nil {
-			return err
-		}
-		parts = append(parts, part)
-	default:
-		part, err := f.simulated(cmd, out)
-		if err != nil {
-			return err
-		}
-		parts = append(parts, part)
-		simOnly := f.backend != "" || given("seed") || given("seeds") || given("faults") || given("clock-rate")
-		if !simOnly && !part.Interrupted {
-			live, err := f.live(cmd, out, "nats", "clock-offset,clock-rate,clock-jump,partition,partition-requests,partition-replies,latency,jitter,crash")
-			if err != nil {
-				// What was simulated is told all the same; a violation outweighs.
-				if told := out.finish(parts); errors.As(told, new(verdictError)) {
-					fmt.Fprintln(cmd.ErrOrStderr(), "locksim: the live part:", err)
-					return told
-				}
-				return err
-			}
-			parts = append(parts, live)
-		}
+		return []report.Part{{Summary: harness.Summarize(r)}}, nil
 	}
-	return out.finish(parts)
+	if f.backend != "" && f.backend != harness.BackendSim {
+		live, err := f.live(cmd, out, f.backend, f.faults)
+		if err != nil {
+			return stopped(cmd.Context(), f.subject, f.backend, err)
+		}
+		return []report.Part{{Summary: live}}, nil
+	}
+	simulated, err := f.simulated(cmd, out)
+	if err != nil {
+		return nil, err
+	}
+	parts := []report.Part{{Summary: simulated}}
+	simOnly := f.backend != "" || given("seed") || given("seeds") || given("budget") || given("faults") || given("clock-rate")
+	if simOnly || simulated.Interrupted {
+		return parts, nil
+	}
+	live, err := f.live(cmd, out, "nats", liveDefaultFaults)
+	if err != nil {
+		// What was simulated is told all the same.
+		return append(parts, report.Part{NotRun: &report.NotRun{Subject: f.subject, Backend: "nats", Err: err, Interrupted: interrupted(cmd.Context(), err)}}), nil
+	}
+	return append(parts, report.Part{Summary: live}), nil
+}
+
+// stopped is the part that was interrupted before it had a result; any other
+// error stays one.
+func stopped(ctx context.Context, subject, backend string, err error) ([]report.Part, error) {
+	if !interrupted(ctx, err) {
+		return nil, err
+	}
+	return []report.Part{{NotRun: &report.NotRun{Subject: subject, Backend: backend, Err: err, Interrupted: true}}}, nil
 }
 
 // check refuses what is wrong whatever else is given.
@@ -127,7 +154,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	for _, d := range []struct {
 		flag  string
 		value time.Duration
-	}{{"ttl", f.ttl}, {"renew", f.renew}, {"duration", f.duration}} {
+	}{{"ttl", f.ttl}, {"renew", f.renew}, {"duration", f.duration}, {"budget", f.budget}} {
 		if given(d.flag) && d.value <= 0 {
 			return fmt.Errorf("--%s is %s and must be more than 0", d.flag, d.value)
 		}
@@ -140,8 +167,23 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 			return fmt.Errorf("--%s is %d and must be at least 1", n.flag, n.value)
 		}
 	}
+	if f.workers > mostWorkers {
+		return fmt.Errorf("--workers is %d and must be at most %d", f.workers, mostWorkers)
+	}
+	if err := f.checkTogether(given); err != nil {
+		return err
+	}
+	return f.checkWorkload(given)
+}
+
+// checkTogether refuses flags that do not go together.
+func (f *runFlags) checkTogether(given func(flag string) bool) error {
 	if f.scenario != "" {
-		for _, other := range []string{"subject", "backend", "faults", "clock-rate", "seed", "seeds", "clients", "locks", "ttl", "renew", "duration", "max-clock-drift"} {
+		all := []string{"subject", "backend", "faults", "clock-rate", "seed", "seeds", "budget", "clients", "locks", "ttl", "renew", "duration", "max-clock-drift"}
+		for _, w := range f.workload {
+			all = append(all, w.Name)
+		}
+		for _, other := range all {
 			if given(other) {
 				return fmt.Errorf("--scenario says everything that a run depends on; --%s cannot be given too", other)
 			}
@@ -151,9 +193,17 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		if err := harness.CheckBackend(f.backend); err != nil {
 			return err
 		}
-		if given("seeds") {
-			return fmt.Errorf("--seeds is for the simulator; a live run has one --seed")
+		for _, flag := range []string{"seeds", "budget"} {
+			if given(flag) {
+				return fmt.Errorf("--%s is for the simulator; a live run has one --seed", flag)
+			}
 		}
+	}
+	if given("budget") && given("seeds") {
+		return errors.New("--budget and --seeds both say how many seeds to run; give one of them")
+	}
+	if most := uint64(math.MaxUint64); given("seeds") && f.seed > most-uint64(f.seeds-1) {
+		return fmt.Errorf("--seeds %d from --seed %d on go beyond the largest seed, %d", f.seeds, f.seed, most)
 	}
 	return nil
 }
@@ -191,21 +241,72 @@ func (f *runFlags) base(backend, faults string) (harness.Scenario, int64, error)
 }
 
 func (f *runFlags) simulated(cmd *cobra.Command, out *output) (*harness.Summary, error) {
+	given := cmd.Flags().Changed
 	s, rate, err := f.base(harness.BackendSim, f.faults)
 	if err != nil {
 		return nil, err
 	}
-	seeds := f.seeds
-	if cmd.Flags().Changed("seed") && !cmd.Flags().Changed("seeds") {
-		seeds = 1
+	sweep := harness.Sweep{Base: f.complete(s), First: f.seed, Seeds: f.seeds, ClockRatePPM: rate, Workers: f.workers}
+	if given("seed") && !given("seeds") {
+		sweep.Seeds = 1
 	}
-	bar := out.progress("simulating", int64(seeds))
+	bar := &bar{}
+	if f.budget > 0 {
+		sweep.Seeds, sweep.Budget, sweep.Turns = 0, f.budget, f.turns(s, rate)
+		bar = out.progress("simulating", int64(f.budget/time.Second)+1)
+		began := time.Now()
+		sweep.Progress = func(_, failed int) { bar.set(int64(time.Since(began)/time.Second), failed) }
+	} else {
+		bar = out.progress("simulating", int64(sweep.Seeds))
+		sweep.Progress = func(done, failed int) { bar.set(int64(done), failed) }
+	}
 	defer bar.done()
-	sweep := harness.Sweep{
-		Base: s.WithDefaults(), First: f.seed, Seeds: seeds, ClockRatePPM: rate, Workers: f.workers,
-		Progress: func(done, failed int) { bar.set(int64(done), failed) },
-	}
 	return sweep.Run(cmd.Context())
+}
+
+// complete fills in the defaults, and then what the workload flags say.
+func (f *runFlags) complete(s harness.Scenario) harness.Scenario {
+	s = s.WithDefaults()
+	for _, w := range f.workload {
+		w.apply(&s.Workload)
+	}
+	return s
+}
+
+// turns divides a budget: all the faults that were asked for, and then each group
+// of them alone, or each kind alone if they are of one group. With a clock rate
+// of its own there is one turn: each must have a fault of a clock.
+func (f *runFlags) turns(s harness.Scenario, rate int64) []harness.Scenario {
+	turns := []harness.Scenario{f.complete(s)}
+	if rate != 0 {
+		return turns
+	}
+	groups := [][]fault.Kind{}
+	for _, g := range fault.Groups() {
+		var members []fault.Kind
+		for _, k := range s.Kinds {
+			if fault.Describe(k).Group == g {
+				members = append(members, k)
+			}
+		}
+		if len(members) > 0 {
+			groups = append(groups, members)
+		}
+	}
+	if len(groups) == 1 && len(s.Kinds) > 1 {
+		groups = nil
+		for _, k := range s.Kinds {
+			groups = append(groups, []fault.Kind{k})
+		}
+	}
+	if len(groups) > 1 {
+		for _, kinds := range groups {
+			alone := s
+			alone.Kinds = kinds
+			turns = append(turns, f.complete(alone))
+		}
+	}
+	return turns
 }
 
 func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string) (*harness.Summary, error) {
@@ -222,10 +323,11 @@ func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string)
 	if s.Duration == 0 {
 		s.Duration = harness.Duration(liveDefaultDuration)
 	}
-	if s, err = s.WithDefaults().Draw(f.seed, rate); err != nil {
+	s = f.complete(s)
+	if err := s.Validate(); err != nil {
 		return nil, err
 	}
-	if err := s.Validate(); err != nil {
+	if s, err = s.Draw(f.seed, rate); err != nil {
 		return nil, err
 	}
 	bar := out.progress("running on "+backend, int64(s.Length()/time.Second)+1)
@@ -237,16 +339,4 @@ func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string)
 		return nil, err
 	}
 	return harness.Summarize(r), nil
-}
-
-func readScenario(path string) (harness.Scenario, error) {
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return harness.Scenario{}, err
-	}
-	s, err := harness.DecodeScenario(b)
-	if err != nil {
-		return s, fmt.Errorf("%s: %w", path, err)
-	}
-	return s, nil
 }

@@ -26,8 +26,9 @@ func serversCommand() *cobra.Command {
 	cmd.AddCommand(&cobra.Command{
 		Use:   "get [NAME...]",
 		Short: "Fetch or build what is missing into the user's cache, pinned and verified",
-		Long: "Without a name: everything that can be fetched. What is there already is left alone.\n" +
-			"Nothing is installed outside the folder lockproof in the user's cache directory.",
+		Long: "Without a name: everything that can be fetched. What is there already is left\n" +
+			"alone. Nothing is installed outside the folder lockproof in the user's cache\n" +
+			"directory.",
 		RunE: getServers,
 	})
 	return cmd
@@ -52,7 +53,12 @@ func getServers(cmd *cobra.Command, names []string) error {
 		if cmd.Context().Err() != nil {
 			return cmd.Context().Err()
 		}
-		if err := getServer(cmd, k, len(names) > 0, line); err != nil {
+		err := getServer(cmd, k, len(names) > 0, line)
+		if err != nil && cmd.Context().Err() != nil {
+			line("interrupted")
+			return cmd.Context().Err()
+		}
+		if err != nil {
 			line("failed: " + strings.ReplaceAll(err.Error(), "\n", "; "))
 			failures = append(failures, fmt.Errorf("%s: %w", k.Name, err))
 		}

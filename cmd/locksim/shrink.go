@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockproof/lockproof/harness"
 	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/report"
 )
 
 func shrinkCommand() *cobra.Command {
@@ -17,7 +18,7 @@ func shrinkCommand() *cobra.Command {
 		Short: "Find the smallest scenario that still fails",
 		Args:  takes("DIR|FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			s, _, err := recording(args[0])
+			s, _, err := recording(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -43,7 +44,7 @@ func shrinkCommand() *cobra.Command {
 			fmt.Fprintf(cmd.ErrOrStderr(), "%d faults became %d, %s became %s, %d clients became %d\n", len(s.Plan), len(small.Scenario.Plan),
 				s.Duration, small.Scenario.Duration, s.Clients, small.Scenario.Clients)
 			out.suffix = "-shrunk"
-			return out.finish([]*harness.Summary{harness.Summarize(small)})
+			return out.finish([]report.Part{{Summary: harness.Summarize(small)}})
 		},
 	}
 	o.register(cmd.Flags())

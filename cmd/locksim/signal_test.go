@@ -3,12 +3,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -23,38 +23,39 @@ type process struct {
 	stdout, stderr bytes.Buffer
 }
 
-// build makes the binary that signals are sent to.
-func build(t *testing.T) string {
+// slow skips what takes seconds of real time.
+func slow(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("builds a binary and takes seconds of real time")
+		t.Skip("takes seconds of real time")
 	}
-	binary := filepath.Join(t.TempDir(), "locksim")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
 }
 
-func start(t *testing.T, binary string, args ...string) *process {
+func start(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{work: t.TempDir(), temp: t.TempDir()}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	t.Cleanup(cancel)
-	p.cmd = exec.CommandContext(ctx, binary, args...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.work, &p.stdout, &p.stderr
-	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.temp, "NATS_URL=")
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	p := prepare(t, args...)
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-// interrupt sends the signal that a terminal sends for Ctrl-C.
-func (p *process) interrupt(t *testing.T) {
+func prepare(t *testing.T, args ...string) *process {
 	t.Helper()
-	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+	p := &process{work: t.TempDir(), temp: t.TempDir()}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	p.cmd = exec.CommandContext(ctx, os.Args[0], args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = p.work, &p.stdout, &p.stderr
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.temp, "NATS_URL=", commandVariable+"=1")
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	return p
+}
+
+// send sends a signal, as a terminal does for Ctrl-C and when it is closed.
+func (p *process) send(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -108,7 +109,7 @@ func pollPause() {
 }
 
 func TestASignalInTheMiddle(t *testing.T) {
-	binary := build(t)
+	slow(t)
 	for _, c := range []struct {
 		name  string
 		args  []string
@@ -124,7 +125,7 @@ func TestASignalInTheMiddle(t *testing.T) {
 		{"of one long seed", []string{"run", "--seed", "1", "--duration", "720h", "--ttl", "30ms", "--faults", "none"}, []int{exitUnknown}, false, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := start(t, binary, c.args...)
+			p := start(t, c.args...)
 			if c.live {
 				p.ready(t)
 			} else {
@@ -132,7 +133,7 @@ func TestASignalInTheMiddle(t *testing.T) {
 					pollPause()
 				}
 			}
-			p.interrupt(t)
+			p.send(t, os.Interrupt)
 			code := p.code(t)
 			found := false
 			for _, want := range c.codes {
@@ -149,49 +150,109 @@ func TestASignalInTheMiddle(t *testing.T) {
 	}
 }
 
-func TestASecondSignalKills(t *testing.T) {
-	binary := build(t)
-	// A command that is stuck in reading takes no notice of the first one.
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
+// wantInterrupted checks that the outputs say what the exit code says.
+func (p *process) wantInterrupted(t *testing.T, says string) {
+	t.Helper()
+	if code := p.code(t); code != exitUnknown {
+		t.Fatalf("exit code %d\n%s\n%s", code, &p.stdout, &p.stderr)
 	}
-	defer read.Close()
-	defer write.Close()
-	p := &process{work: t.TempDir(), temp: t.TempDir()}
-	p.cmd = exec.CommandContext(t.Context(), binary, "check", "/dev/stdin")
-	p.cmd.Dir, p.cmd.Stdin = p.work, read
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
+	if text := p.stdout.String(); !strings.HasPrefix(text, "UNKNOWN") || !strings.Contains(text, says) {
+		t.Errorf("the headline does not say %q:\n%s", says, text)
 	}
-	ended := make(chan struct{})
-	go func() { // ends with the process; awaited below
-		defer close(ended)
-		_ = p.cmd.Wait()
-	}()
-	w := bufio.NewWriter(write)
-	_, _ = w.WriteString("{")
-	_ = w.Flush()
-	for n := 0; ; n++ {
-		select {
-		case <-ended:
-			if n < 2 {
-				t.Errorf("it ended after %d signals", n)
+	j, x := outcome(t, read(t, filepath.Join(p.work, "x.json")), read(t, filepath.Join(p.work, "x.xml")))
+	if j.Verdict != "unknown" || j.ExitCode != exitUnknown || !j.Interrupted || !strings.Contains(j.Message, "interrupted") {
+		t.Errorf("JSON says %+v", j)
+	}
+	if x.Errors == 0 || x.Failures > 0 {
+		t.Errorf("JUnit has %d errors and %d failures", x.Errors, x.Failures)
+	}
+}
+
+func TestWhatIsInterruptedSaysSoInEveryOutput(t *testing.T) {
+	slow(t)
+	for _, c := range []struct {
+		name string
+		args []string
+		live bool
+		says string
+	}{
+		{"a sweep", []string{"run", "--seeds", "100000000"}, false, "of 100,000,000 seeds"},
+		{"a budget", []string{"run", "--budget", "1000h"}, false, "interrupted after"},
+		{"a long seed", []string{"run", "--seed", "1", "--duration", "720h", "--ttl", "30ms", "--faults", "none"}, false, "interrupted after"},
+		{"a live run", []string{"run", "--backend", "nats", "--duration", "1h"}, true, "interrupted after"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := start(t, append(c.args, "--json", "x.json", "--junit", "x.xml")...)
+			if c.live {
+				p.ready(t)
+			} else {
+				for range 100 {
+					pollPause()
+				}
 			}
-			if status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !status.Signaled() {
-				t.Errorf("it was not killed: %s", p.cmd.ProcessState)
-			}
-			return
-		default:
+			p.send(t, os.Interrupt)
+			p.wantInterrupted(t, c.says)
+			p.wantNothingLeft(t)
+		})
+	}
+}
+
+func TestAClosedTerminalEndsARunAsAnInterruptDoes(t *testing.T) {
+	slow(t)
+	p := start(t, "run", "--backend", "nats", "--duration", "1h", "--json", "x.json", "--junit", "x.xml")
+	p.ready(t)
+	p.send(t, syscall.SIGHUP)
+	p.wantInterrupted(t, "interrupted after")
+	p.wantNothingLeft(t)
+}
+
+func TestUnderNohupAClosedTerminalEndsNothing(t *testing.T) {
+	slow(t)
+	signal.Ignore(syscall.SIGHUP) // what is ignored is ignored by children too
+	p := start(t, "run", "--backend", "nats", "--duration", "1h", "--json", "x.json", "--junit", "x.xml")
+	signal.Reset(syscall.SIGHUP)
+	p.ready(t)
+	p.send(t, syscall.SIGHUP)
+	for range 50 {
+		pollPause()
+	}
+	p.send(t, os.Interrupt)
+	p.wantInterrupted(t, "interrupted after")
+}
+
+// A command that reads standard input, to which nobody writes, ends at once.
+func TestASignalEndsTheReadingOfStandardInput(t *testing.T) {
+	slow(t)
+	for _, args := range [][]string{{"check", "-"}, {"replay", "-"}, {"run", "--scenario", "-"}} {
+		read, write, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
 		}
-		if n == 50 {
-			_ = p.cmd.Process.Kill()
-			t.Fatal("it takes no notice of any number of signals")
+		p := prepare(t, args...)
+		p.cmd.Stdin = read
+		if err := p.cmd.Start(); err != nil {
+			t.Fatal(err)
 		}
-		for range 20 { // the handler of the first one has to have run
+		for range 50 {
 			pollPause()
 		}
-		_ = p.cmd.Process.Signal(os.Interrupt)
+		p.send(t, os.Interrupt)
+		if code := p.code(t); code != exitUnknown || !strings.Contains(p.stderr.String(), "interrupted") {
+			t.Errorf("%v: exit code %d: %s", args, code, &p.stderr)
+		}
+		_ = read.Close()
+		_ = write.Close()
 	}
+}
+
+func TestDoctorThatIsInterruptedCallsNothingBroken(t *testing.T) {
+	slow(t)
+	p := start(t, "doctor", "--start", "nats", "nats", "nats", "nats", "nats", "nats", "nats", "nats", "nats", "nats")
+	p.ready(t)
+	p.send(t, os.Interrupt)
+	code := p.code(t)
+	if code != exitUnknown || strings.Contains(p.stdout.String(), "broken") || !strings.Contains(p.stdout.String(), "not run") {
+		t.Errorf("exit code %d\n%s\n%s", code, &p.stdout, &p.stderr)
+	}
+	p.wantNothingLeft(t)
 }

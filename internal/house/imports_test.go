@@ -29,7 +29,7 @@ var rooms = []room{
 	{"harness/live", []string{"lock", "fault", "subjects", "servers", "backends", "linearizability"}, true, "the live world is one of two behind an interface and does not know the other"},
 	{"harness", []string{"lock", "fault", "sim", "linearizability", "subjects", "servers", "backends", "harness"}, true, "an experiment ends with a verdict; how that is shown is not its business"},
 	{"bench", []string{"lock", "fault", "sim", "linearizability", "subjects", "servers", "backends", "harness", "bench"}, true, "a measurement returns numbers, live or predicted in the simulator; how they are shown is not its business"},
-	{"report", []string{"lock", "fault", "linearizability", "harness", "bench", "report", "internal/plain"}, true, "a report is made from results; it runs nothing"},
+	{"report", []string{"lock", "fault", "linearizability", "harness", "bench", "report", "internal/plain", "internal/resultfile"}, true, "a report is made from results; it runs nothing"},
 	{"cmd", nil, true, "flags and printing; it may import every room"},
 	{"internal/house", nil, false, "it reads the source and needs nothing else"},
 	{"internal/mutants/schemata", nil, false, "it makes mutants of source and knows none of what is done with them"},

@@ -56,3 +56,55 @@ func TestTheFlagIsNamed(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestOneFileIsNotTwoResults(t *testing.T) {
+	dir := t.TempDir()
+	path, link := filepath.Join(dir, "x"), filepath.Join(dir, "link")
+	if err := os.Symlink("x", link); err != nil {
+		t.Skip(err)
+	}
+	for _, again := range []string{path, filepath.Join(dir, ".", "x"), link} {
+		var s resultfile.Set
+		if _, err := s.Create("--json", path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Create("--junit", again); err == nil || !strings.Contains(err.Error(), "--json and --junit are both") {
+			t.Errorf("%s: %v", again, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != 1 {
+			t.Errorf("left behind: %v", left)
+		}
+	}
+	var s resultfile.Set
+	for _, flag := range []string{"--json", "--junit"} {
+		if _, err := s.Create(flag, os.DevNull); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAReplacedResultLeavesNothingOfTheFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x")
+	var s resultfile.Set
+	f, err := s.Create("--json", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"a long result", "short"} {
+		if err := f.Replace([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "short" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
