@@ -130,7 +130,8 @@ type Network struct {
 //	outage    from the moment at which the resource took the last write of the old
 //	          holder to that of the first write of the new one
 //
-// "failover" is detect and acquire together. The old holder's last write comes at
+// "failover" is detect and acquire together, and "beyond the lease" what it took
+// longer than the lease itself, which is arithmetic. The old holder's last write comes at
 // most WriteEvery before it failed or ceased to believe; where it went on
 // writing after the failure (a partition), the outage is shorter than the
 // failover. "phase" is how long before the failure the holder had sent its last

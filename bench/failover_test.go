@@ -52,6 +52,19 @@ func TestFailoverOnNATSOfEveryKind(t *testing.T) {
 	for _, f := range []bench.Failure{bench.Crash, bench.Partition, bench.PartitionRequests, bench.PartitionReplies, bench.Restart} {
 		checkFailover(t, cell(t, r, "nats/"+string(f)), trials, ttl)
 	}
+	// What a failover takes is the rest of the lease, and what comes on top; no
+	// renewal arrives after these failures.
+	for _, f := range []bench.Failure{bench.Crash, bench.Partition, bench.PartitionRequests} {
+		c := cell(t, r, "nats/"+string(f))
+		late := distribution(t, c, bench.LatenessName)
+		rest := float64(ttl+ttl/100) - distribution(t, c, "phase").Mean
+		if sum := rest + late.Mean; late.Count != trials || math.Abs(sum-distribution(t, c, "failover").Mean) > 1 || !strings.Contains(strings.Join(c.Notes, "\n"), "is arithmetic") {
+			t.Errorf("%s: %g ns are left of the lease and %g come on top, but a failover takes %g", f, rest, late.Mean, distribution(t, c, "failover").Mean)
+		}
+	}
+	if _, ok := cell(t, r, "nats/partition-replies").Distribution(bench.LatenessName); ok {
+		t.Error("a holder whose requests arrive goes on renewing: nothing is known of its lease")
+	}
 	// A holder that is cut off writes on until its lease is over; one that crashed
 	// does not.
 	outage := func(f bench.Failure) float64 { return distribution(t, cell(t, r, "nats/"+string(f)), "outage").Mean }
@@ -72,7 +85,7 @@ func TestFailoverOnNATSOfEveryKind(t *testing.T) {
 }
 
 func TestWhatIsSlowShowsInItsPart(t *testing.T) {
-	const ttl, trials, delay = 600 * time.Millisecond, 4, 40 * time.Millisecond
+	const ttl, trials, delay = 600 * time.Millisecond, 6, 40 * time.Millisecond
 	// Client 0 of each pair holds, client 1 waits.
 	store := slow(t, subjects.Settings{TTL: ttl}, func(client int) time.Duration {
 		if client%2 == 1 {

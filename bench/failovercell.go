@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // outcome is what the trials of a cell came to.
@@ -167,6 +169,7 @@ func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell
 	part("outage", func(t times) time.Duration { return t.outage }, false)
 	part("failover", func(t times) time.Duration { return t.failover }, false)
 	part("phase", func(t times) time.Duration { return t.phase }, false)
+	r.addLateness(&c, f, o)
 	c.Metrics = append(c.Metrics, Metric{Name: "trials", Unit: "trials", Value: float64(len(o.times))})
 	stale, doubled := int64(0), 0
 	for _, t := range o.times {
@@ -199,6 +202,30 @@ func (r *failoverRun) describe(f Failure, o *outcome, beside *machineWatch) Cell
 	}
 	beside.describe(&c, r.ttl)
 	return c
+}
+
+// LatenessName is the distribution of what a failover takes beyond what its lease
+// says.
+const LatenessName = "beyond the lease"
+
+// addLateness tells what was measured from what could have been computed. A
+// holder that fails has its lease for the rest of it: the ttl, and the drift that
+// is allowed for, less the age of its last renewal. That is nearly all of a
+// failover, on any machine, and its quantiles are those of the phase. What comes
+// on top is the lock's and the machine's. It is of the failures after which no
+// renewal arrives.
+func (r *failoverRun) addLateness(c *Cell, f Failure, o *outcome) {
+	if r.c.Contender.Name != subjects.ReferenceName || f != Crash && f != Partition && f != PartitionRequests {
+		return
+	}
+	lease := r.ttl + r.ttl/maxPartsPerMillion*time.Duration(r.c.Contender.Settings.MaxClockDriftPPM)
+	var late []time.Duration
+	for _, t := range o.times {
+		late = append(late, max(0, t.failover-(lease-t.phase)))
+	}
+	c.addDistribution(distribution(LatenessName, late))
+	c.Notes = append(c.Notes, fmt.Sprintf(
+		"of a failover %s less the age of the last renewal (phase) is arithmetic: the ttl and the clock drift that the lock allows for; %q is what was measured on top", lease, LatenessName))
 }
 
 // addShares gives a part as a share of the ttl: its median with the samples, and

@@ -104,11 +104,11 @@ func TestAcquireWritesItsResult(t *testing.T) {
 }
 
 func TestFailoverPrintsItsParts(t *testing.T) {
-	code, stdout, stderr := lockbench("failover", "--backend", "memory", "--ttl", "600ms", "--trials", "4", "--healthy", "200ms", "--holders", "2", "--loss", "0%")
+	code, stdout, stderr := lockbench("failover", "--backend", "memory", "--ttl", "600ms", "--trials", "6", "--healthy", "200ms", "--holders", "2", "--loss", "0%")
 	if code != exitOK {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
-	for _, want := range []string{" crash ", "detect", "acquire", "resume", "outage", "p99/ttl", "false"} {
+	for _, want := range []string{" crash ", "detect", "acquire", "resume", "outage", "failover/ttl", "beyond the lease", "false"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("%q is missing in\n%s", want, stdout)
 		}

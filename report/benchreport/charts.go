@@ -129,7 +129,7 @@ func whole(name string) int {
 
 // cdfChart shows one timing of all cells, or all timings of one cell.
 func cdfChart(r *bench.Result) (chart, bool) {
-	keys := settingKeys(r.Cells)
+	keys := chartKeys(r.Cells)
 	var byName, byCell []view
 	for _, name := range distributionNames(r.Cells) {
 		v := view{Name: name + ", every setting"}
@@ -206,7 +206,7 @@ func quantileSpots(row int, d bench.Distribution, shares ...float64) []spot {
 // not of the outage, if there is one: a holder that is cut off goes on working
 // until its lease ends, so that its outage is a small part of the bar.
 func partsChart(r *bench.Result) (chart, bool) {
-	keys := settingKeys(r.Cells)
+	keys := chartKeys(r.Cells)
 	d := chartData{Kind: "parts", Unit: "ns", Whole: nameOutage}
 	if slices.ContainsFunc(r.Cells, func(c bench.Cell) bool { _, ok := c.Distribution(partFailover); return ok }) {
 		d.Whole = partFailover
@@ -256,7 +256,7 @@ func partsChart(r *bench.Result) (chart, bool) {
 
 // handOffChart shows where the quantiles of hand-offs lie.
 func handOffChart(r *bench.Result) (chart, bool) {
-	keys := settingKeys(r.Cells)
+	keys := chartKeys(r.Cells)
 	d := chartData{Kind: "spread", Unit: "ns"}
 	var cells []bench.Cell
 	for _, c := range r.Cells {
@@ -280,7 +280,7 @@ func handOffChart(r *bench.Result) (chart, bool) {
 // figuresChart shows the metrics that are known with their uncertainty, ratios
 // first.
 func figuresChart(r *bench.Result) (chart, bool) {
-	keys := settingKeys(r.Cells)
+	keys := chartKeys(r.Cells)
 	var ratios, others []view
 	for _, k := range kinds(r.Cells) {
 		v := view{Name: k.Name, Unit: k.Unit}

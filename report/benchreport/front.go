@@ -46,7 +46,7 @@ func frontChart(r *bench.Result) (chart, bool) {
 		Title: "What a lease setting costs",
 		Note: "Further left and lower is better, and a smaller bubble is cheaper (" + nameRequests +
 			"). A line joins the settings that no other beats in all three. Hollow is predicted, filled is measured. Both axes are logarithmic; a rate of 0 stands on the lowest line.",
-		Summary: summary("Lease settings. ", cells, settingKeys(r.Cells), func(c bench.Cell) []string {
+		Summary: summary("Lease settings. ", cells, chartKeys(r.Cells), func(c bench.Cell) []string {
 			var words []string
 			for _, name := range []string{nameFailover, nameFalse, nameRequests} {
 				m, _ := c.Metric(name)

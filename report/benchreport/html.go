@@ -90,13 +90,18 @@ func newSection(r *bench.Result, id string) section {
 	timed := []string{"parts", "spread", "cdf"}
 	all := charts(r, "chart-"+id)
 	for _, t := range tables(r) {
-		g := group{Table: t}
-		for _, c := range all {
-			if slices.Contains(timed, c.Data.Kind) == (t.Title == timings) {
-				g.Charts = append(g.Charts, c)
-			}
+		s.Groups = append(s.Groups, group{Table: t})
+	}
+	// A chart stands once: over the timings, if it is of these and they have a
+	// table of their own, or else over the first table.
+	for _, c := range all {
+		at := 0
+		if slices.Contains(timed, c.Data.Kind) {
+			at = max(0, slices.IndexFunc(s.Groups, func(g group) bool { return g.Table.Title == timings }))
 		}
-		s.Groups = append(s.Groups, g)
+		if len(s.Groups) > 0 {
+			s.Groups[at].Charts = append(s.Groups[at].Charts, c)
+		}
 	}
 	if len(s.Groups) > 0 {
 		s.Key = key

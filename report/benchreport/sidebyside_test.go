@@ -1,6 +1,7 @@
 package benchreport
 
 import (
+	"io"
 	"strings"
 	"testing"
 
@@ -32,5 +33,31 @@ func TestLocksStandSideBySide(t *testing.T) {
 	r.Cells[0].Labels = nil
 	if sideBySide(r) != nil {
 		t.Error("a result with other labels was taken for one of the peers")
+	}
+}
+
+// A comparison has a table for each server and measure. Its charts are of all of
+// them, and stood over each.
+func TestTheChartsOfAComparisonStandOnce(t *testing.T) {
+	r := &bench.Result{Kind: bench.Compare}
+	for _, server := range []string{"nats", "etcd"} {
+		for _, lock := range []string{"ours", "theirs"} {
+			r.Cells = append(r.Cells, bench.Cell{
+				Name: server + "/uncontended/lock=" + lock,
+				Labels: []bench.Label{{Key: labelServer, Value: server}, {Key: labelMeasure, Value: "uncontended"}, {Key: labelLock, Value: lock},
+					{Key: "renew", Value: "666.666666ms"}, {Key: "module", Value: "example.com/" + server + "/" + lock}},
+				Metrics: []bench.Metric{{Name: "acquire", Unit: "ns", Value: 1000, Low: 900, High: 1100}},
+			})
+		}
+	}
+	page := written(t, func(w io.Writer) error { return HTML(w, r) })
+	if n := strings.Count(page, `id="chart-1-figures"`); n != 1 {
+		t.Errorf("the chart of figures stands %d times", n)
+	}
+	if !strings.Contains(page, `"rows":["nats, ours","nats, theirs","etcd, ours","etcd, theirs"]`) {
+		t.Error("the rows of a chart have more than what tells them apart")
+	}
+	if strings.Contains(page, "666.666") || !strings.Contains(page, "667ms") {
+		t.Error("a length of time has more digits than anybody reads")
 	}
 }

@@ -161,6 +161,23 @@ func settingKeys(cells []bench.Cell) []string {
 	return keys
 }
 
+// chartKeys are as many of the settingKeys as tell the cells apart: a chart has
+// little room, and the tables have the rest.
+func chartKeys(cells []bench.Cell) []string {
+	keys := settingKeys(cells)
+	for len(keys) > 1 {
+		seen := make(map[string]bool)
+		for _, c := range cells {
+			seen[fmt.Sprintf("%q", values(c, keys[:len(keys)-1]))] = true
+		}
+		if len(seen) < len(cells) {
+			break
+		}
+		keys = keys[:len(keys)-1]
+	}
+	return keys
+}
+
 func values(c bench.Cell, keys []string) []string {
 	var all []string
 	for _, key := range keys {

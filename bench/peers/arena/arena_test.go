@@ -57,7 +57,7 @@ func short() arena.Lease {
 }
 
 func few() arena.Options {
-	return arena.Options{Rounds: 6, Operations: 4, Clients: []int{2, 3}, HandOffs: 2, HandOffTime: time.Minute, Failovers: 6}
+	return arena.Options{Rounds: 9, Operations: 4, Clients: []int{2, 3}, HandOffs: 2, HandOffTime: time.Minute, Failovers: 9}
 }
 
 func measure(t *testing.T, s *arena.Server, o arena.Options) map[string]bench.Cell {
@@ -92,11 +92,11 @@ func TestEachContenderHasACellForEachMeasure(t *testing.T) {
 	} {
 		peer := cells["memory/"+c.measure+"/lock=twin/settings=same"]
 		m, ok := peer.Metric(c.metric)
-		if !ok || len(m.Samples) != 6 || m.Value <= 0 || m.Low > m.Value || m.High < m.Value || m.High == 0 {
+		if !ok || len(m.Samples) != 9 || m.Value <= 0 || m.Low > m.Value || m.High < m.Value || m.High == 0 {
 			t.Errorf("%s: %s: %+v", c.measure, c.metric, m)
 		}
 		ratio, ok := peer.Metric("lockproof/peer " + c.metric)
-		if !ok || len(ratio.Samples) != 6 || ratio.Unit != "x" {
+		if !ok || len(ratio.Samples) != 9 || ratio.Unit != "x" {
 			t.Errorf("%s: ratio of %s: %+v", c.measure, c.metric, ratio)
 		}
 		ours := cells["memory/"+c.measure+"/lock=lockproof/settings=same"]
@@ -112,6 +112,24 @@ func TestEachContenderHasACellForEachMeasure(t *testing.T) {
 		if x < 0.5 {
 			t.Errorf("a failover after %v leases: the holder renewed at least once", x)
 		}
+	}
+}
+
+// A hand-off of who is told of a release is work, one of who looks from time to
+// time is sleep.
+func TestATimerIsNotDividedByAProcessor(t *testing.T) {
+	looks := onMemory(memory.New(), "looks", short())
+	looks.Lease.PollEvery = short().RenewEvery
+	s := &arena.Server{Name: "memory", Contenders: []arena.Contender{onMemory(memory.New(), arena.Ours, short()), looks}}
+	o := few()
+	o.Rounds, o.Clients = 1, []int{2}
+	cells := measure(t, s, o)
+	handOff := cells["memory/handoff/clients=2/lock=looks/settings=same"]
+	if m, ok := handOff.Metric("lockproof/peer handoff"); ok || !strings.Contains(strings.Join(handOff.Notes, "\n"), "a processor and a timer") {
+		t.Errorf("%+v, notes %q", m, handOff.Notes)
+	}
+	if _, ok := cells["memory/uncontended/lock=looks/settings=same"].Metric("lockproof/peer acquire"); !ok {
+		t.Error("an acquire of a free lock waits for nothing, and was not compared")
 	}
 }
 

@@ -29,7 +29,11 @@ func cellsOf(s *Server, measure string, outcomes []outcome) []bench.Cell {
 			cell.Metrics = append(cell.Metrics, metric(x.name, x.unit, x.samples))
 		}
 		cell.Metrics = append(cell.Metrics, o.extra...)
-		cell.Metrics = append(cell.Metrics, ratios(s, i, outcomes)...)
+		compared, why := ratios(s, i, outcomes)
+		cell.Metrics = append(cell.Metrics, compared...)
+		if why != "" {
+			cell.Notes = append(cell.Notes, why)
+		}
 		for _, x := range o.series[:min(1, len(o.series))] { // the times are the first one's
 			if d, ok := bench.Describe(x.name, o.times); ok {
 				cell.Distributions = []bench.Distribution{d}
@@ -56,16 +60,22 @@ func labels(s *Server, measure string, c Contender) []bench.Label {
 	return all
 }
 
-// ratios are ours / peer of the contender i, or nothing if it is ours.
-func ratios(s *Server, i int, outcomes []outcome) []bench.Metric {
+// ratios are ours / peer of the contender i, or nothing if it is ours. A time that
+// is mostly the sleep between two looks is not divided by one that is work: the
+// ratio would be another on every machine, and with every poll. why says so.
+func ratios(s *Server, i int, outcomes []outcome) (all []bench.Metric, why string) {
 	peer := s.Contenders[i]
 	ours := slices.IndexFunc(s.Contenders, func(c Contender) bool { return c.Lock == Ours && c.Settings == peer.Settings })
 	if peer.Lock == Ours || ours < 0 || outcomes[ours].err != nil {
-		return nil
+		return nil, ""
 	}
-	var all []bench.Metric
+	us := s.Contenders[ours]
 	for k, x := range outcomes[i].series {
 		if !x.compared {
+			continue
+		}
+		if x.waits && (us.Lease.PollEvery > 0) != (peer.Lease.PollEvery > 0) {
+			why = "no ratio of the " + x.name + ": one of the two waits to be told and the other looks from time to time, so it would be of a processor and a timer"
 			continue
 		}
 		var samples []float64
@@ -75,7 +85,7 @@ func ratios(s *Server, i int, outcomes []outcome) []bench.Metric {
 		}
 		all = append(all, metric(Ours+"/peer "+x.name, "x", samples))
 	}
-	return all
+	return all, why
 }
 
 // metric is the median of samples with its confidence interval, where there

@@ -60,7 +60,7 @@ func contended(ctx context.Context, s *Server, o Options, n int) []outcome {
 		}
 	}
 	for i := range outcomes {
-		outcomes[i].series = []series{{name: "handoff", unit: "ns", samples: rounds[i], compared: true}}
+		outcomes[i].series = []series{{name: "handoff", unit: "ns", samples: rounds[i], compared: true, waits: true}}
 		if len(overlaps[i]) == 0 {
 			continue
 		}

@@ -15,7 +15,7 @@ import (
 // Options of Measure. The zero value works.
 type Options struct {
 	// Rounds is how often all contenders take their turns; 10 if it is 0. With
-	// fewer than 6 there are no confidence intervals.
+	// fewer than 9 there are no confidence intervals.
 	Rounds int
 	// Operations is how many free locks each contender takes in each round; 20
 	// if it is 0.
@@ -114,6 +114,8 @@ type series struct {
 	unit string
 	// compared: the cell says how many times ours is that of the peer.
 	compared bool
+	// waits: it is how long a client waits that polls or is told.
+	waits bool
 }
 
 // turns calls f for each contender, and again in the reverse order, so that
