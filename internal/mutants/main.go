@@ -16,10 +16,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // errSurvivors: all went well and mutants survived.
@@ -116,6 +119,14 @@ func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.work, 0o755); err != nil {
 		return err
 	}
+	alone := flock.New(filepath.Join(o.work, "running"))
+	switch ok, err := alone.TryLock(); {
+	case err != nil:
+		return err
+	case !ok:
+		return fmt.Errorf("another run is using %s; its binaries would be mixed with ours", o.work)
+	}
+	defer func() { _ = alone.Unlock() }() // ends with the process in any case
 	explained, err := readExplained("internal/mutants/explained.txt")
 	if err != nil {
 		return err
