@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -66,9 +67,9 @@ type part struct {
 	name  string
 	pkg   string
 	files func(name string) bool
-	// units are the packages whose tests are run; slow ones test by test, those
-	// first that come by the mutant.
+	// units are the packages whose tests are run, but for those that skip names.
 	units []string
+	skip  *regexp.Regexp
 	// sweepFirst: the simulator is asked before the tests. The other way round
 	// where a sweep is the slower of the two.
 	sweepFirst bool
