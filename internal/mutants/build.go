@@ -26,12 +26,6 @@ type binaries struct {
 	plan  string
 }
 
-// unit is the test binary of one package.
-type unit struct {
-	pkg, dir, path string
-	tests          []test // each by itself; nil: all at once
-}
-
 // build compiles the judge and the tests with the mutants in them.
 func build(ctx context.Context, o options, p part, s *schemata.Schemata) (*binaries, error) {
 	dir, err := filepath.Abs(filepath.Join(o.work, p.name))

@@ -2,15 +2,9 @@ package main
 
 import (
 	"bufio"
-	"context"
-	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"math/bits"
 	"os"
 	"sync"
-
-	"github.com/lockproof/lockproof/internal/mutants/mutant"
 )
 
 // kept is what is known of a mutant so far.
@@ -88,37 +82,3 @@ func (c *cache) put(key string, k *kept) error {
 }
 
 func (c *cache) close() { _ = c.out.Close() } // every line was written
-
-// trace runs the original and notes which mutants would have made a difference
-// in which seeds.
-func (r *runner) trace(ctx context.Context) error {
-	if err := os.Setenv(mutant.TraceVariable, "1"); err != nil {
-		return err
-	}
-	_, err := ask(ctx, r.bins.judge, 0, "-seeds", fmt.Sprint(r.p.seeds), "-trace", r.bins.plan)
-	_ = os.Unsetenv(mutant.TraceVariable) // the name is valid
-	if err != nil {
-		return err
-	}
-	text, err := os.ReadFile(r.bins.plan)
-	if err != nil {
-		return err
-	}
-	var plan struct {
-		Mutants map[int]string `json:"mutants"`
-	}
-	if err := json.Unmarshal(text, &plan); err != nil {
-		return err
-	}
-	r.reached = map[int]int{}
-	for id, seeds := range plan.Mutants {
-		b, err := hex.DecodeString(seeds)
-		if err != nil {
-			return err
-		}
-		for _, x := range b {
-			r.reached[id] += bits.OnesCount8(x)
-		}
-	}
-	return nil
-}

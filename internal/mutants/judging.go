@@ -3,12 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"time"
 
@@ -30,10 +31,14 @@ const patience = 20 * time.Minute
 
 // ask runs a judge as mutant id; 0 is the original.
 func ask(ctx context.Context, judge string, id int, args ...string) (simulated, error) {
+	return askWith(ctx, asMutant(id), judge, id, args...)
+}
+
+func askWith(ctx context.Context, env []string, judge string, id int, args ...string) (simulated, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, judge, args...)
-	cmd.Env = asMutant(id)
+	cmd.Env = env
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -68,52 +73,32 @@ func firstLine(text string) string {
 	return "without a word"
 }
 
-// test is a test of a package, with how long it takes.
-type test struct {
-	name string
-	took time.Duration
-}
-
-var failedTest = regexp.MustCompile(`--- FAIL: (\S+)`)
-
-// check runs the unit tests as mutant id, and returns which failed, or "".
-func (u *unit) check(ctx context.Context, id int) (string, error) {
-	limit := time.Minute
-	args := []string{"-test.failfast", "-test.timeout", limit.String()}
-	if u.tests != nil {
-		var names []string
-		for _, t := range u.tests {
-			names = append(names, t.name)
+// trace runs the original and notes which mutants would have made a difference
+// in which seeds. The judge reads that file again.
+func (r *runner) trace(ctx context.Context) error {
+	env := append(asMutant(0), mutant.TraceVariable+"="+mutant.InMemory)
+	if _, err := askWith(ctx, env, r.bins.judge, 0, "-seeds", fmt.Sprint(r.p.seeds), "-trace", r.bins.plan); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(r.bins.plan)
+	if err != nil {
+		return err
+	}
+	var plan struct {
+		Mutants map[int]string `json:"mutants"`
+	}
+	if err := json.Unmarshal(text, &plan); err != nil {
+		return err
+	}
+	r.reached = map[int]int{}
+	for id, seeds := range plan.Mutants {
+		b, err := hex.DecodeString(seeds)
+		if err != nil {
+			return err
 		}
-		args = append(args, "-test.run", "^("+strings.Join(names, "|")+")$")
-	}
-	cmd := exec.CommandContext(ctx, u.path, args...)
-	cmd.Dir, cmd.Env = u.dir, asMutant(id)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	var exit *exec.ExitError
-	switch {
-	case ctx.Err() != nil:
-		return "", context.Cause(ctx)
-	case errors.As(err, &exit):
-		return failure(out.String()), nil
-	}
-	return "", err
-}
-
-// failure finds the first test that a run of tests says failed.
-func failure(out string) string {
-	if strings.Contains(out, "panic: test timed out") {
-		return "hang"
-	}
-	if m := failedTest.FindStringSubmatch(out); m != nil {
-		return m[1]
-	}
-	for _, l := range strings.Split(out, "\n") {
-		if strings.HasPrefix(l, "panic:") || strings.HasPrefix(l, "fatal error:") {
-			return firstLine(l)
+		for _, x := range b {
+			r.reached[id] += bits.OnesCount8(x)
 		}
 	}
-	return firstLine(out)
+	return nil
 }

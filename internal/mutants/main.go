@@ -16,10 +16,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/gofrs/flock"
 )
 
 // errSurvivors: all went well and mutants survived.
@@ -63,9 +67,9 @@ type part struct {
 	name  string
 	pkg   string
 	files func(name string) bool
-	// units are the packages whose tests are run; slow ones test by test, those
-	// first that come by the mutant.
+	// units are the packages whose tests are run, but for those that skip names.
 	units []string
+	skip  *regexp.Regexp
 	// sweepFirst: the simulator is asked before the tests. The other way round
 	// where a sweep is the slower of the two.
 	sweepFirst bool
@@ -116,6 +120,14 @@ func run(ctx context.Context, o options) error {
 	if err := os.MkdirAll(o.work, 0o755); err != nil {
 		return err
 	}
+	alone := flock.New(filepath.Join(o.work, "running"))
+	switch ok, err := alone.TryLock(); {
+	case err != nil:
+		return err
+	case !ok:
+		return fmt.Errorf("another run is using %s; its binaries would be mixed with ours", o.work)
+	}
+	defer func() { _ = alone.Unlock() }() // ends with the process in any case
 	explained, err := readExplained("internal/mutants/explained.txt")
 	if err != nil {
 		return err

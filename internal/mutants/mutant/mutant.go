@@ -7,7 +7,8 @@
 // process behaves as the original. With LOCKPROOF_MUTANT_TRACE it notes which
 // mutants would have made a difference: those whose place was come by, and of
 // those whose value can be computed beside the original's, those where it
-// differs.
+// differs. The variable names a file to which each is added as soon as it is
+// known; with a dash, Noted returns them.
 package mutant
 
 import (
@@ -21,6 +22,9 @@ const (
 	Variable      = "LOCKPROOF_MUTANT"
 	TraceVariable = "LOCKPROOF_MUTANT_TRACE"
 )
+
+// InMemory is the value of TraceVariable with which no file is written.
+const InMemory = "-"
 
 // Most is how many mutants there can be.
 const Most = 1 << 14
@@ -36,7 +40,7 @@ var (
 // Is reports whether this process is mutant n, and notes that it was asked.
 func Is(n int) bool {
 	if Tracing {
-		seen[n].Store(true)
+		note(n)
 	}
 	return n == on
 }
@@ -53,11 +57,29 @@ func Compare(n int, differs func() bool) {
 	}
 	defer func() {
 		if recover() != nil {
-			seen[n].Store(true)
+			note(n)
 		}
 	}()
 	if differs() {
-		seen[n].Store(true)
+		note(n)
+	}
+}
+
+func note(n int) {
+	if seen[n].Load() || seen[n].Swap(true) {
+		return
+	}
+	path := os.Getenv(TraceVariable)
+	if path == InMemory {
+		return
+	}
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err == nil {
+		_, err = out.WriteString(strconv.Itoa(n) + "\n")
+		_ = out.Close() // the write is what counts
+	}
+	if err != nil {
+		panic(err)
 	}
 }
 
