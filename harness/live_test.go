@@ -121,6 +121,8 @@ func TestAPlanThatNeedsWhatTheWorldLacksIsRefused(t *testing.T) {
 	s := liveScenario(t, "memory", "none", 300*time.Millisecond, time.Second)
 	for kind, want := range map[fault.Kind]string{
 		fault.Partition: "no proxy", fault.StoreDown: "store", fault.Pause: "cannot be stopped one by one", fault.LostWrite: "only the simulator",
+		fault.AimedPause: "moment of its life", fault.ClockStop: "nobody stops", fault.RemoveRecord: "no connection of its own",
+		fault.Throttle: "reads from writes",
 	} {
 		f := fault.Fault{Kind: kind, Target: 0, Start: time.Millisecond, Duration: 100 * time.Millisecond}
 		if fault.Describe(kind).OnStore {
@@ -128,6 +130,14 @@ func TestAPlanThatNeedsWhatTheWorldLacksIsRefused(t *testing.T) {
 		}
 		if kind == fault.LostWrite {
 			f.Duration, f.Amount = 0, int64(time.Millisecond)
+		}
+		switch kind {
+		case fault.RemoveRecord:
+			f.Duration = 0
+		case fault.AimedPause:
+			f.Aim = fault.Aim{Moment: fault.Sent, Nth: 1}
+		case fault.Throttle:
+			f.Amount, f.Aim.Ops = 500, fault.Reads
 		}
 		refused := s
 		refused.Plan = fault.Plan{f}

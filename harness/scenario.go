@@ -61,6 +61,10 @@ type Scenario struct {
 
 	Workload Workload `json:"workload"`
 
+	// World is the simulated world; nil stands for the one that is drawn from the
+	// seed, and for a real one.
+	World *Variant `json:"world,omitempty"`
+
 	// Kinds were allowed when Plan was drawn; Plan is what counts.
 	Kinds []fault.Kind `json:"kinds"`
 	// ClockRatePPM is the rate that was named for every clock-rate fault; 0 if the
@@ -194,6 +198,9 @@ func (s Scenario) Validate() error {
 	if err := s.Workload.validate(); err != nil {
 		return err
 	}
+	if err := s.checkVariant(); err != nil {
+		return err
+	}
 	for _, k := range s.Kinds {
 		if fault.Describe(k).Kind == "" {
 			return fmt.Errorf("kinds: unknown fault %q; there are %v", k, fault.Kinds())
@@ -251,12 +258,15 @@ func (s Scenario) end() time.Duration {
 	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
 }
 
-// Draw returns s with seed and with a plan drawn from it: of the kinds allowed,
+// Draw returns s with seed and with a world, unless it names one, and a plan drawn
+// from it: of the kinds allowed,
 // clock rates exactly ratePPM if that is not 0.
 func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
 	s.Seed, s.ClockRatePPM = seed, ratePPM
+	s = s.withVariant()
 	g := fault.GenerateConfig{
 		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),
+		RequestTimeout: s.RequestTimeout.D(), WholeLinks: s.Backend != BackendSim,
 		MaxClockDriftPPM: s.MaxClockDriftPPM, ClockRatePPM: ratePPM,
 	}
 	if len(s.Kinds) == 0 {

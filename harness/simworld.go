@@ -59,10 +59,9 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	if chooser == nil {
 		chooser = sim.NewRandom(s.Seed)
 	}
-	cfg := sim.Config{
-		Chooser: chooser, Plan: s.Plan, Clients: s.Clients,
-		Store: sim.StoreConfig{Watch: s.Seed%3 != 0, ConflictReturnsCurrent: s.Seed%2 == 0},
-	}
+	s = s.withVariant()
+	cfg := s.World.config()
+	cfg.Chooser, cfg.Plan, cfg.Clients = chooser, s.Plan, s.Clients
 	if subject.BucketTTL {
 		cfg.Store.BucketTTL = s.TTL.D()
 	}
@@ -72,6 +71,7 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	}
 	defer w.Close()
 	r := newRun(s, subject, w.Now)
+	w.OnTamper(r.tampered)
 	if logOps {
 		r.ops = &opLog{now: w.Now}
 	}
@@ -89,6 +89,7 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	r.rec.closed = true
 	b.history = r.rec.history
 	result := &Result{Scenario: s, Server: "simulated", Params: r.params(w.Now()), History: r.rec.history, TraceHash: w.Hash()}
+	s.World.allow(&result.Params, w)
 	counters := w.Counters()
 	if w.Now() < s.end() {
 		result.cutShort()
@@ -170,7 +171,7 @@ func (r *run) params(end time.Duration) linearizability.Params {
 		case fault.Suspend:
 			// Timers are late after a suspend by as much as the runtime documents.
 			p.Faulty = append(p.Faulty, linearizability.Interval{Client: f.Target, From: f.Start, To: f.End() + 250*time.Millisecond})
-		case fault.LostWrite, fault.StaleRead:
+		case fault.LostWrite, fault.StaleRead, fault.ForeignRecord, fault.RemoveRecord, fault.RestoreRecord:
 			p.StoreContractBroken = true
 		}
 	}

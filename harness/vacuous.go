@@ -46,7 +46,8 @@ func losesReplies(kinds []fault.Kind) bool {
 	for _, k := range kinds {
 		switch k {
 		case fault.Partition, fault.PartitionRequests, fault.PartitionReplies, fault.Hold,
-			fault.LoseRequest, fault.LoseReply, fault.StoreDown, fault.StoreRestart, fault.StoreFailover:
+			fault.LoseRequest, fault.LoseReply, fault.StoreDown, fault.StoreRestart, fault.StoreFailover,
+			fault.AimedPartition, fault.AimedLoseRequest, fault.AimedLoseReply:
 			return true
 		}
 	}

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -238,6 +239,10 @@ func (s *ClientStore) do(ctx context.Context, kind opKind, key string, old lock.
 		return lock.Record{}, &noAnswerError{kind: kind, key: key, cause: context.Cause(ctx)}
 	}
 	r, err := c.record, c.err
+	if c.tries > 0 && (errors.Is(err, lock.ErrUnavailable) || errors.Is(err, lock.ErrRefused)) {
+		// It was this try that was not carried out. An earlier one may have been.
+		err = &noAnswerError{kind: kind, key: key, cause: err}
+	}
 	w.release(c)
 	r.Value = bytes.Clone(r.Value)
 	return r, err

@@ -39,6 +39,10 @@ func (s *server) admit(ev *event) bool {
 		w.counters.Throttled++
 		s.answer(ev, lock.Record{}, errThrottled)
 		return false
+	case c.answered && errors.Is(c.err, errDenied):
+		// A permission that is not there is there for no copy of the request.
+		w.lose(ev, &w.counters.LostRequests)
+		return false
 	case w.perMille(w.refusal, s.refuse[c.kind.class()]):
 		w.counters.Denied++
 		s.answer(ev, lock.Record{}, errDenied)

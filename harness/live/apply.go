@@ -65,13 +65,17 @@ func (p *Proxy) cut(ends bool, dirs ...Direction) {
 // onStore begins or ends a fault of the store.
 func (i *Injector) onStore(a action, f fault.Fault) {
 	switch f.Kind {
-	case fault.Throttle:
+	case fault.Throttle, fault.Refuse:
 		amount := f.Amount
 		if a.ends {
 			amount = -amount
 		}
 		for _, c := range i.targets.Clients {
-			c.Store.AddThrottle(amount)
+			if f.Kind == fault.Throttle {
+				c.Store.AddThrottle(amount)
+			} else {
+				c.Store.AddRefuse(amount)
+			}
 		}
 	case fault.StoreDown:
 		i.silence(f, a.ends)

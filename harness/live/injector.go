@@ -131,6 +131,9 @@ func NewInjector(plan fault.Plan, targets Targets) (*Injector, error) {
 
 // missing says what a fault needs and its target does not have.
 func (t Targets) missing(f fault.Fault) string {
+	if f.Aim.Ops != fault.AllOps {
+		return "the live world does not tell reads from writes; only the simulator does"
+	}
 	if f.Target != fault.Store {
 		return t.Clients[f.Target].missing(f)
 	}
@@ -147,7 +150,7 @@ func (t Targets) missing(f fault.Fault) string {
 		if t.Server.Failover == nil {
 			return "the server has no replica to move to"
 		}
-	case fault.Throttle:
+	case fault.Throttle, fault.Refuse:
 		for i, c := range t.Clients {
 			if c.Store == nil {
 				return fmt.Sprintf("the calls of c%d are not wrapped", i)

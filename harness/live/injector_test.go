@@ -95,27 +95,28 @@ func TestClientFaultsBeginAndEndWhenPlanned(t *testing.T) {
 			3s  +4s  duplicate-request c1 10permille
 			4s  +2s  crash c1
 			5s  +1s  throttle store 500permille
+			5s  +1s  refuse store 400permille
 			8s  +0s  crash c0`)
-		check := func(at time.Duration, wall time.Duration, reply, request, duplicate, throttle int64) {
+		check := func(at time.Duration, wall time.Duration, reply, request, duplicate, throttle, refuse int64) {
 			time.Sleep(at - r.clock.True())
 			synctest.Wait()
 			if got := c0.Clock.Wall(); got != wall {
 				t.Errorf("at %s c0's wall clock is %s, want %s", at, got, wall)
 			}
-			got := []int64{c0.Store.loseReply.Load(), c1.Store.loseRequest.Load(), c1.Store.duplicate.Load(), c1.Store.throttle.Load()}
-			if want := []int64{reply, request, duplicate, throttle}; !slices.Equal(got, want) {
+			got := []int64{c0.Store.loseReply.Load(), c1.Store.loseRequest.Load(), c1.Store.duplicate.Load(), c1.Store.throttle.Load(), c0.Store.refuse.Load()}
+			if want := []int64{reply, request, duplicate, throttle, refuse}; !slices.Equal(got, want) {
 				t.Errorf("at %s the calls' faults are %v, want %v", at, got, want)
 			}
 		}
 		var applied []Applied
 		join := NewRuntime(r.clock).Go(func() { applied = r.run(t.Context(), t, p) })
 		half := time.Second / 2
-		check(half, 2*half, 0, 0, 0, 0)
-		check(3*half, 3*time.Second+time.Hour, 0, 0, 0, 0)
-		check(5*half, 5*time.Second+time.Hour-10*time.Second, 0, 0, 0, 0)
-		check(7*half, 7*time.Second+time.Hour-10*time.Second, 700, 100, 10, 0)
-		check(11*half, 11*time.Second-10*time.Second, 700, 100, 10, 500)
-		check(15*half, 15*time.Second-10*time.Second, 0, 0, 0, 0)
+		check(half, 2*half, 0, 0, 0, 0, 0)
+		check(3*half, 3*time.Second+time.Hour, 0, 0, 0, 0, 0)
+		check(5*half, 5*time.Second+time.Hour-10*time.Second, 0, 0, 0, 0, 0)
+		check(7*half, 7*time.Second+time.Hour-10*time.Second, 700, 100, 10, 0, 0)
+		check(11*half, 11*time.Second-10*time.Second, 700, 100, 10, 500, 400)
+		check(15*half, 15*time.Second-10*time.Second, 0, 0, 0, 0, 0)
 		join()
 		if r.clock.True() != 10*time.Second || c0.Clock.Now() != 20*time.Second || c1.Clock.Now() != 10*time.Second {
 			t.Errorf("ended at %s, c0 %s, c1 %s", r.clock.True(), c0.Clock.Now(), c1.Clock.Now())
@@ -258,6 +259,12 @@ func TestAPlanThatCannotBeCarriedOutIsRefusedWithItsReasons(t *testing.T) {
 		{"1s +1s lose-reply c0 5permille", "calls are not wrapped", bare},
 		{"1s +1s crash c0", "cannot be killed", bare},
 		{"1s +1s throttle store 5permille", "the calls of c0", bare},
+		{"1s +1s refuse store 5permille", "the calls of c0", bare},
+		{"1s +1s refuse store 5permille writes", "does not tell reads from writes", newRig().targets},
+		{"1s +1s latency c0 5ms writes", "does not tell reads from writes", newRig().targets},
+		{"1s +1s aimed-pause c0 sent:1", "only the simulator can", newRig().targets},
+		{"1s +1s clock-stop c0", "only the simulator can", newRig().targets},
+		{"1s remove-record store", "only the simulator can", newRig().targets},
 		{"1s +1s store-down store", "not every client has a proxy", bare},
 		{"1s +1s store-restart store", "cannot be stopped", bare},
 		{"1s +1s store-failover store", "no replica", bare},

@@ -19,6 +19,7 @@ var (
 	_ lock.Capable      = (*Store)(nil)
 
 	errThrottled = fmt.Errorf("live: throttled: %w", lock.ErrUnavailable)
+	errDenied    = fmt.Errorf("live: permission denied: %w", lock.ErrRefused)
 	errNoWatch   = fmt.Errorf("live: the store cannot watch: %w", lock.ErrRefused)
 )
 
@@ -46,13 +47,14 @@ func (e *noAnswerError) Unwrap() error {
 // add up; a probability of 1000 per mille or more is certainty. Its methods may
 // be called from any goroutine.
 //
-// A call meets the faults in this order: throttled, request lost, request
+// A call meets the faults in this order: throttled, refused, request lost, request
 // duplicated, reply lost.
 type StoreFaults struct {
 	name    string
 	choices *Choices
 
 	throttle    atomic.Int64
+	refuse      atomic.Int64
 	loseRequest atomic.Int64
 	loseReply   atomic.Int64
 	duplicate   atomic.Int64
@@ -62,6 +64,7 @@ type StoreFaults struct {
 	indefinite       atomic.Uint64
 	indefiniteWrites atomic.Uint64
 	throttled        atomic.Uint64
+	refused          atomic.Uint64
 	lostRequests     atomic.Uint64
 	lostReplies      atomic.Uint64
 	duplicates       atomic.Uint64
@@ -77,6 +80,7 @@ type StoreCounts struct {
 	IndefiniteWrites uint64
 	// What was injected, into Wait too.
 	Throttled    uint64
+	Refused      uint64
 	LostRequests uint64
 	LostReplies  uint64
 	Duplicates   uint64
@@ -91,6 +95,10 @@ func NewStoreFaults(name string, choices *Choices) *StoreFaults {
 // AddThrottle makes calls fail, unapplied, with a further probability per mille.
 // A negative one takes an earlier one back.
 func (f *StoreFaults) AddThrottle(perMille int64) { f.throttle.Add(perMille) }
+
+// AddRefuse makes calls fail for good, unapplied, as without a permission, with a
+// further probability per mille. A negative one takes an earlier one back.
+func (f *StoreFaults) AddRefuse(perMille int64) { f.refuse.Add(perMille) }
 
 // AddLoseRequest makes requests be lost: nothing is sent, and the call blocks
 // until its context ends. A negative probability takes an earlier one back.
@@ -115,6 +123,7 @@ func (f *StoreFaults) Counts() StoreCounts {
 		Indefinite:       f.indefinite.Load(),
 		IndefiniteWrites: f.indefiniteWrites.Load(),
 		Throttled:        f.throttled.Load(),
+		Refused:          f.refused.Load(),
 		LostRequests:     f.lostRequests.Load(),
 		LostReplies:      f.lostReplies.Load(),
 		Duplicates:       f.duplicates.Load(),
@@ -272,6 +281,9 @@ func underFaults[T any](ctx context.Context, s *Store, kind op, send func(contex
 	f := s.faults
 	if f.happens("throttle", f.throttle.Load(), &f.throttled) {
 		return none, errThrottled
+	}
+	if f.happens("refuse", f.refuse.Load(), &f.refused) {
+		return none, errDenied
 	}
 	if f.happens("lose-request", f.loseRequest.Load(), &f.lostRequests) {
 		return none, s.unanswered(ctx, "the request was lost")

@@ -119,6 +119,26 @@ func TestALostRequestIsNeverCarriedOut(t *testing.T) {
 	})
 }
 
+func TestARefusedRequestIsDefiniteAndNotCarriedOut(t *testing.T) {
+	server := memory.New()
+	faults := NewStoreFaults("c0", seeded())
+	s := NewStore(server, faults)
+	faults.AddRefuse(1000)
+	if _, err := write(t, s); !errors.Is(err, lock.ErrRefused) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := server.Get(t.Context(), "k"); !errors.Is(err, lock.ErrNotFound) {
+		t.Errorf("the store has it: %v", err)
+	}
+	if got, want := faults.Counts(), (StoreCounts{Operations: 1, Refused: 1}); got != want {
+		t.Errorf("counted %+v, want %+v", got, want)
+	}
+	faults.AddRefuse(-1000)
+	if _, err := write(t, s); err != nil {
+		t.Errorf("after the fault: %v", err)
+	}
+}
+
 func TestAThrottledRequestIsDefiniteAndNotCarriedOut(t *testing.T) {
 	server := memory.New()
 	faults := NewStoreFaults("c0", seeded())
