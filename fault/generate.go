@@ -62,21 +62,22 @@ func (g GenerateConfig) Validate() error {
 		if info.Kind == "" {
 			return unknownKind(k)
 		}
-		if !info.OnStore && g.Clients <= 0 {
-			return fmt.Errorf("Clients is %d and Kinds has %s, which needs a client", g.Clients, k)
-		}
-		if k == ClockRate && g.MaxClockDriftPPM == 0 && g.ClockRatePPM == 0 {
-			return errors.New("MaxClockDriftPPM and ClockRatePPM are 0 and Kinds has clock-rate, which needs one of them")
+		if err := g.sufficesFor(&info); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// usable says whether faults of the kind can be drawn.
-func (g GenerateConfig) usable(info Info) bool {
-	one := g
-	one.Kinds = []Kind{info.Kind}
-	return one.Validate() == nil
+// sufficesFor says what a kind needs and g does not have.
+func (g *GenerateConfig) sufficesFor(info *Info) error {
+	if !info.OnStore && g.Clients <= 0 {
+		return fmt.Errorf("Clients is %d and Kinds has %s, which needs a client", g.Clients, info.Kind)
+	}
+	if info.Kind == ClockRate && g.MaxClockDriftPPM == 0 && g.ClockRatePPM == 0 {
+		return errors.New("MaxClockDriftPPM and ClockRatePPM are 0 and Kinds has clock-rate, which needs one of them")
+	}
+	return nil
 }
 
 // The streams of choices. What shapes the plan as a whole has a stream of its
@@ -124,15 +125,21 @@ func Generate(c Chooser, g GenerateConfig) Plan {
 // candidate is a kind that may be part of the plan, with its stream of choices
 // and the first of them: in a hundred, how far it is from being part of it.
 type candidate struct {
-	info Info
+	info *Info
 	draw source
 	far  int64
 }
 
 func (g GenerateConfig) candidates(c Chooser) []candidate {
-	var found []candidate
-	for _, info := range table {
-		if !contains(g.Kinds, info.Kind) || !g.usable(info) {
+	all := g
+	all.Kinds = nil
+	if all.Validate() != nil {
+		return nil
+	}
+	found := make([]candidate, 0, len(table))
+	for i := range table {
+		info := &table[i]
+		if !contains(g.Kinds, info.Kind) || g.sufficesFor(info) != nil {
 			continue
 		}
 		draw := source{c, streamPrefix + string(info.Kind)}

@@ -105,7 +105,7 @@ func parts(d time.Duration, ppm int64) time.Duration {
 }
 
 // duration draws a Duration that the kind takes and that the run has room for.
-func (z sizes) duration(draw source, info Info) time.Duration {
+func (z sizes) duration(draw source, info *Info) time.Duration {
 	until := z.config.Until
 	switch info.Duration {
 	case Instant:
@@ -125,7 +125,7 @@ func (z sizes) duration(draw source, info Info) time.Duration {
 }
 
 // amount draws an Amount that the kind takes, for a fault of some duration.
-func (z sizes) amount(draw source, info Info, d time.Duration) int64 {
+func (z sizes) amount(draw source, info *Info, d time.Duration) int64 {
 	switch info.Unit {
 	case PartsPerMillion:
 		return z.rate(draw)

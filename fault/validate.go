@@ -161,8 +161,10 @@ func overlap(a, b Fault) bool {
 // its faults: by start, then by the table of kinds, target, duration, amount and aim.
 func Sort(plan Plan) {
 	slices.SortStableFunc(plan, func(a, b Fault) int {
+		if c := cmp.Compare(a.Start, b.Start); c != 0 {
+			return c // what follows takes longer, and is all reckoned out
+		}
 		return cmp.Or(
-			cmp.Compare(a.Start, b.Start),
 			cmp.Compare(rank(a.Kind), rank(b.Kind)),
 			cmp.Compare(a.Kind, b.Kind),
 			cmp.Compare(a.Target, b.Target),
