@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// requestBudget checks that calls which met no fault sent no more requests to the
-// store than promised. An acquire that waits may cost Wait more for each grant and
+// requestBudget checks that calls which met no fault, from one lease after HealAt on,
+// sent no more requests to the store than promised. An acquire that waits may cost Wait more for each grant and
 // each acquire of others that it meets, and for each poll interval.
 func (c *Checker) requestBudget(_ context.Context, p *Params) Property {
 	x := &c.index
@@ -21,7 +21,8 @@ func (c *Checker) requestBudget(_ context.Context, p *Params) Property {
 			continue
 		}
 		e, ret := &x.h[k.at], &x.h[k.ret]
-		if e.At < int64(p.HealAt) || !x.undisturbed(int32(e.Client), e.At, ret.At) || e.Lock == "" || x.tamperedBy(e.Lock, ret.At) {
+		// What was under way when the faults were healed may still come, and meet the call.
+		if e.At < int64(p.HealAt+p.TTL) || !x.undisturbed(int32(e.Client), e.At, ret.At) || e.Lock == "" || x.tamperedBy(e.Lock, ret.At) {
 			continue
 		}
 		budget := 0

@@ -224,7 +224,8 @@ func (x *index) finish() {
 	}
 	for i := range x.grants {
 		g := &x.grants[i]
-		if g.renewOpen != unset && !x.died(&x.h[g.renewOpenAt]) {
+		// A release ends the renewals of its grant, and with them the need of an answer.
+		if g.renewOpen != unset && g.releasePhase == PhaseInvalid && !x.died(&x.h[g.renewOpenAt]) {
 			x.returned(g.renewOpenAt, -1, -1)
 		}
 		if g.releasePhase == Invoke && !x.died(&x.h[g.releaseAt]) {

@@ -19,9 +19,18 @@ func reference() Subject {
 	}
 }
 
-// referencePromises are all that a lock can promise.
+// referencePromises are all that a lock can promise, but for fairness: it has no
+// queue.
 func referencePromises(s Settings) linearizability.Promises {
 	p := linearizability.LeasePromises(s.TTL, s.MaxClockDriftPPM)
+	margin := 2 * (p.ShortestLease - p.ShortestBelief) // of a clock that runs slow
+	// A release and a renewal go on for as long as the lease may last, and then have a
+	// request under way, and what a request that has no answer needs to be looked at.
+	p.CallLimit = s.TTL + margin + 4*s.RequestTimeout + 2*s.PollEvery
+	p.RenewEvery = s.RenewEvery + margin
+	// The first write may name a revision that is old: then the record is read, and
+	// written once more.
+	p.Requests = linearizability.RequestBudget{Acquire: 3, Renew: 1, Release: 1, Wait: 4}
 	p.LossNotice, p.Tokens, p.KeepsTrying, p.GrantsFree, p.RenewalOff = true, true, true, true, true
 	return p
 }
