@@ -55,7 +55,7 @@ func (g *grant) hold(at int32, p *Promises) hold {
 		case ReleaseProvesHeld:
 			s.endLo, s.endHi = max(g.release, g.extended), g.released
 		case ReleaseProvesGone:
-			s.endLo, s.endHi = max(g.extended, min(g.release, expiry)), max(g.extended, g.released)
+			s.endLo, s.endHi = max(g.extended, min(g.release, expiry)), g.released
 		default:
 			s.endLo = max(g.extended, min(g.release, expiry))
 		}
@@ -159,8 +159,8 @@ type naming struct {
 func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 	l := &x.locks[lock]
 	part.holds, part.maybes, part.named = part.holds[:0], part.maybes[:0], part.named[:0]
-	part.tokens, part.before = p.Promises.Tokens, tokens{}
-	all := p.Promises.Tokens
+	part.tokens, part.before = p.Promises.Tokens && len(l.tampered) == 0, tokens{}
+	all := part.tokens
 	part.holds = slices.Grow(part.holds, len(l.grants))
 	for _, at := range l.grants {
 		g := &x.grants[at]

@@ -76,6 +76,9 @@ func (c *Checker) leaseKept(_ context.Context, p *Params) Property {
 func (x *index) lossExcused(loss earlyLoss) bool {
 	g, at := &x.grants[loss.grant], x.h[loss.at].At
 	l := &x.locks[g.lock]
+	if g.loose || g.retaken != unset && g.retaken <= at {
+		return true // what became of the client's other grant of the lock became of it
+	}
 	if t := l.tamperedFrom(g.sent); t != unset && t <= at {
 		return true
 	}

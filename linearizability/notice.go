@@ -63,8 +63,10 @@ func (c *Checker) lossNotice(_ context.Context, p *Params) Property {
 // cannot stand beside, took it over.
 func (g *grant) loss(rival *grant) (at int64, taker *grant) {
 	at = g.expire
-	if rival != nil && rival.again && rival.client == g.client {
-		rival = nil // it took its own lease again
+	if rival != nil && (rival.again && rival.client == g.client || g.tampered != unset && g.tampered <= rival.ok) {
+		// It took its own lease again; or somebody else let the rival in, of which the
+		// holder hears when it renews.
+		rival = nil
 	}
 	if at == unset && rival != nil {
 		at, taker = rival.ok, rival

@@ -81,7 +81,7 @@ func (x *index) keptUntil(k *call) (from int64, bounded bool) {
 func (x *index) callProperty(w *worstCall, p *Params) Property {
 	e := &x.h[w.call.at]
 	from, _ := x.keptUntil(w.call)
-	what := fmt.Sprintf("c%d's %v of %s", e.Client, e.Op, seconds(e.At))
+	what := fmt.Sprintf("c%d's %v at %s", e.Client, e.Op, seconds(e.At))
 	if e.Lock != "" {
 		what = fmt.Sprintf("c%d's %v of lock %s at %s", e.Client, e.Op, e.Lock, seconds(e.At))
 	}

@@ -25,6 +25,9 @@ func (c *Checker) tokenOrder(_ context.Context, p *Params) Property {
 		return Property{Verdict: Unknown, Detail: "no grant of the history carries a token"}
 	}
 	for i := range x.locks {
+		if len(x.locks[i].tampered) > 0 {
+			continue // whoever removes a record lets its tokens begin anew
+		}
 		for _, find := range []func([]int32) (int32, int32, bool){c.fallingToken, c.sharedToken} {
 			if a, b, found := find(x.locks[i].grants); found {
 				return x.tokenProperty(&x.grants[a], &x.grants[b])
@@ -71,10 +74,10 @@ func (c *Checker) fallingToken(grants []int32) (before, after int32, found bool)
 				topExclusive = grants[answered]
 			}
 		}
-		if topExclusive >= 0 && g.token <= x.grants[topExclusive].token {
+		if topExclusive >= 0 && g.token <= x.grants[topExclusive].token && !g.sameLease(&x.grants[topExclusive]) {
 			return topExclusive, at, true
 		}
-		if top >= 0 && (g.token < x.grants[top].token || g.mode == Exclusive && g.token == x.grants[top].token) {
+		if top >= 0 && !g.sameLease(&x.grants[top]) && (g.token < x.grants[top].token || g.mode == Exclusive && g.token == x.grants[top].token) {
 			return top, at, true
 		}
 	}
@@ -92,7 +95,7 @@ func (c *Checker) sharedToken(grants []int32) (a, b int32, found bool) {
 				exclusive = i
 			}
 		}
-		if i-first < 2 || exclusive < 0 {
+		if i-first < 2 || exclusive < 0 || x.oneLease(order[first:i]) {
 			continue
 		}
 		other := first
@@ -102,6 +105,24 @@ func (c *Checker) sharedToken(grants []int32) (a, b int32, found bool) {
 		return min(order[other], order[exclusive]), max(order[other], order[exclusive]), true
 	}
 	return 0, 0, false
+}
+
+// sameLease tells whether g may be the lease of an older grant, taken again by the
+// client that had it.
+func (g *grant) sameLease(older *grant) bool {
+	return g.again && g.client == older.client && g.token == older.token
+}
+
+// oneLease tells whether grants of one token may all be one lease, taken again and
+// again.
+func (x *index) oneLease(grants []int32) bool {
+	first := &x.grants[slices.Min(grants)]
+	for _, at := range grants {
+		if g := &x.grants[at]; g != first && !g.sameLease(first) {
+			return false
+		}
+	}
+	return true
 }
 
 func (x *index) tokenProperty(a, b *grant) Property {
