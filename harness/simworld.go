@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
@@ -29,10 +30,44 @@ func (m *simMachine) choose(stream string, n uint64) uint64 { return m.w.Choose(
 
 func (m *simMachine) access(ctx context.Context, f func()) error { return m.n.RoundTrip(ctx, f) }
 
-func (m *simMachine) alarm(local time.Duration, f func(at time.Duration)) (stop func()) {
-	a := m.n.AtLocal(local, func() { f(m.w.Now()) })
-	return func() { a.Stop() }
+// follow implements machine. An alarm looks at the very instant at which the
+// validity ends, whether or not the process is awake; a task looks once the lock
+// has told of a loss, and ends with the lease.
+func (m *simMachine) follow(g *grant) {
+	armed := false
+	var alarm sim.Alarm
+	var arm func(until time.Duration)
+	arm = func(until time.Duration) {
+		if armed {
+			return // it finds the later end when it goes off
+		}
+		armed = true
+		alarm = m.n.AtLocal(until, func() {
+			armed = false
+			g.follow()
+			if until, ok := g.ahead(); ok {
+				arm(until)
+			}
+		})
+	}
+	if until, bounded := g.lease.ValidUntil(); bounded {
+		arm(until)
+	}
+	g.rearm, g.stop = arm, func() { alarm.Stop() }
+	rt, lost := m.n.Runtime(), g.lease.Lost()
+	rt.Go(func() {
+		_ = rt.Sleep(lost, forever)
+		g.follow()
+	})
 }
+
+// passed implements machine: what ended earlier was seen by an alarm at once.
+func (m *simMachine) passed(local, now time.Duration) (at time.Duration, ok bool) {
+	return now, m.n.Runtime().Now() >= local
+}
+
+// surely implements machine: nothing is seen later than it happens.
+func (m *simMachine) surely(_, now time.Duration) time.Duration { return now }
 
 func (m *simMachine) die(d time.Duration) { m.n.Die(d) }
 
@@ -52,10 +87,13 @@ func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, er
 type scratch struct {
 	history linearizability.History
 	checker linearizability.Checker
+	// For tests: a subject that is not in the registry, and sim.Config.StuckAfter.
+	subject    *subjects.Subject
+	stuckAfter time.Duration
 }
 
 func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
-	subject, err := subjects.Find(s.Subject)
+	subject, err := b.find(s.Subject)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,7 +103,7 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	}
 	s = s.withVariant()
 	cfg := s.World.config()
-	cfg.Chooser, cfg.Plan, cfg.Clients = chooser, s.Plan, s.Clients
+	cfg.Chooser, cfg.Plan, cfg.Clients, cfg.StuckAfter = chooser, s.Plan, s.Clients, b.stuckAfter
 	if subject.BucketTTL {
 		cfg.Store.BucketTTL = s.TTL.D()
 	}
@@ -83,11 +121,15 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	if err := r.populate(w); err != nil {
 		return nil, nil, err
 	}
-	if err := r.runTo(ctx, w, s.healAt()); err != nil {
-		return nil, nil, err
+	if err = r.runTo(ctx, w, s.healAt()); err == nil {
+		w.Heal()
+		err = r.runTo(ctx, w, s.end())
 	}
-	w.Heal()
-	if err := r.runTo(ctx, w, s.end()); err != nil {
+	if errors.Is(err, sim.ErrStuck) {
+		b.history = nil
+		return r.stuck(ctx, err), nil, nil
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	r.rec.closed = true
@@ -111,6 +153,13 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	return result, nil, nil
 }
 
+func (b *scratch) find(name string) (subjects.Subject, error) {
+	if b.subject != nil {
+		return *b.subject, nil
+	}
+	return subjects.Find(name)
+}
+
 // glance is how much true time passes between two looks at the context: some
 // milliseconds of work.
 const glance = 5 * time.Minute
@@ -118,12 +167,12 @@ const glance = 5 * time.Minute
 // runTo lets the world run, and stops early once ctx ends. Where it looks makes
 // no difference to what happens.
 func (r *run) runTo(ctx context.Context, w *sim.World, end time.Duration) error {
-	for w.Now() < end && ctx.Err() == nil && r.failed == nil {
+	for w.Now() < end && ctx.Err() == nil && r.failure() == nil {
 		if err := w.Run(min(w.Now()+glance, end)); err != nil {
 			return err
 		}
 	}
-	return r.failed
+	return r.failure()
 }
 
 // cutShort marks a run that was interrupted. The hash of a part is no hash of
@@ -145,9 +194,9 @@ func (r *run) populate(w *sim.World) error {
 			}
 		})
 		n.OnStart(func() {
-			c, err := r.start(i, &simMachine{w: w, n: n, index: i, setting: r.scenario.settings()})
+			c, err := r.start(i, &simMachine{w: w, n: n, index: i, setting: r.scenario.settings(i)})
 			if err != nil {
-				r.failed = err
+				r.fail(err)
 				w.Stop()
 				return
 			}
@@ -158,7 +207,7 @@ func (r *run) populate(w *sim.World) error {
 	if err := w.Run(0); err != nil {
 		return err
 	}
-	return r.failed
+	return r.failure()
 }
 
 // params are the facts of the run that the checkers need.
@@ -167,7 +216,7 @@ func (r *run) params(end time.Duration) linearizability.Params {
 	p := linearizability.Params{
 		TTL: s.TTL.D(), MaxClockDriftPPM: s.MaxClockDriftPPM, HealAt: s.healAt(), End: end,
 		LivenessTTLs: s.LivenessTTLs - 2, PollEvery: s.PollEvery.D(), NoticeSlack: time.Millisecond,
-		Promises: r.subject.Promised(s.settings()), Clients: s.Clients,
+		Promises: r.promises, Clients: s.Clients,
 	}
 	for _, f := range s.Plan {
 		switch f.Kind {
