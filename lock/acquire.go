@@ -237,7 +237,7 @@ func (a *attempt) writeGrant(ctx context.Context, next *state) (*Lease, error) {
 	sentAt := c.rt.Now()
 	wasOpen := a.open
 	a.sent = slices.DeleteFunc(a.sent, func(s sentBeat) bool {
-		return !wasOpen || sentAt >= c.rules.leaseEnd(s.at, sentAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
+		return sentAt >= c.rules.leaseEnd(s.at, sentAt, c.cfg.TTL, c.cfg.MaxClockDriftPPM)
 	})
 	a.sent = append(a.sent, sentBeat{beat, sentAt})
 	a.open, a.openRev = true, a.v.rev

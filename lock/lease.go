@@ -334,6 +334,9 @@ func (l *Lease) take(v, base *view, first uint64) (renewed bool, err error) {
 		return false, fmt.Errorf("renew lock %q: the store answered with an old record", l.name)
 	}
 	h, _ := v.state.find(l.id)
+	if known, _ := base.state.find(l.id); h.beat < known.beat {
+		return false, fmt.Errorf("renew lock %q: the store answered with an old record", l.name)
+	}
 	if err := l.adopt(v); err != nil {
 		return false, err
 	}
@@ -361,7 +364,7 @@ func (l *Lease) adopt(v *view) error {
 	l.v = v
 	if now < l.end {
 		for _, s := range l.open {
-			if s.beat == h.beat && s.at > l.sentAt {
+			if s.beat == h.beat {
 				l.sentAt = s.at
 				l.end = max(l.end, l.c.rules.leaseEnd(s.at, now, h.ttl, l.c.cfg.MaxClockDriftPPM))
 			}

@@ -250,6 +250,63 @@ func TestAnOldRecordIsNoLoss(t *testing.T) {
 	})
 }
 
+// An older record of our own, put back by an operator, is not built upon, nor asked
+// for again and again.
+func TestAnOlderBeatOfOursIsNoLoss(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		old := record(t, a.store)
+		time.Sleep(time.Second)
+		if err := l.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		end := l.ValidUntil()
+		tamper(t, a.store, old)
+		a.store.taken()
+		ctx, cancel := context.WithCancel(t.Context())
+		a.store.set(func(call call) effect {
+			if call.op == "cas" && call.count > 10 {
+				cancel()
+				return loseRequest
+			}
+			return pass
+		})
+		if err := l.Renew(ctx); err == nil || errors.Is(err, lock.ErrLost) || !l.Valid() || l.ValidUntil() != end {
+			t.Errorf("valid %t, until %s, was %s: %v", l.Valid(), l.ValidUntil(), end, err)
+		}
+		if n := len(a.store.taken()); n > 2 {
+			t.Errorf("%d requests", n)
+		}
+		a.store.set(nil)
+		mustRelease(t, l)
+	})
+}
+
+// The answer to one renewal arrives after a later one was confirmed.
+func TestAnAnswerThatWasOvertakenChangesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		a.store.once(slow, "cas")
+		first := make(chan error, 1)
+		go func() { first <- l.Renew(context.Background()) }()
+		time.Sleep(700 * time.Millisecond) // applied, and the answer is on its way
+		if err := l.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		end := l.ValidUntil()
+		near(t, "the later renewal's end", end, fakeNow()+leaseLasts, 0)
+		if err := <-first; err != nil || !l.Valid() || l.ValidUntil() != end {
+			t.Errorf("valid %t, until %s, was %s: %v", l.Valid(), l.ValidUntil(), end, err)
+		}
+		if err := l.Renew(t.Context()); err != nil {
+			t.Error(err)
+		}
+		mustRelease(t, l)
+	})
+}
+
 func TestDoTellsOfALossThatTheReleaseUndid(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := newParty(t, memory.New(), "a")
