@@ -138,8 +138,14 @@ func (e *noAnswerError) Error() string {
 	return fmt.Sprintf("sim: %s %s: no answer: %v", e.kind, e.key, e.cause)
 }
 
-// Unwrap gives the cause.
-func (e *noAnswerError) Unwrap() error { return e.cause }
+// Unwrap gives the cause, unless that would make the error look definite: the
+// answer to a repeated request says nothing of the first.
+func (e *noAnswerError) Unwrap() error {
+	if lock.Definite(e.cause) {
+		return nil
+	}
+	return e.cause
+}
 
 // ClientStore is one node's client of the store. Its calls must be made from
 // tasks of that node. Each returns in the instant its context ends, with an
