@@ -53,22 +53,35 @@ func (u *unit) measure(ctx context.Context, skip *regexp.Regexp) error {
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		started := time.Now()
-		env := append(asMutant(0), mutant.TraceVariable+"="+file)
-		failed, err := u.exec(ctx, env, 10*time.Minute, name)
-		if err != nil {
+		if err := u.time(ctx, &t, file); err != nil {
 			return err
 		}
-		if failed != "" {
-			return fmt.Errorf("the original does not pass %s %s: %s", u.pkg, name, failed)
-		}
-		t.took = time.Since(started)
 		if err := t.read(file); err != nil {
 			return err
 		}
 		u.tests = append(u.tests, t)
 	}
 	slices.SortStableFunc(u.tests, func(a, b test) int { return cmp.Compare(a.took, b.took) })
+	return nil
+}
+
+// time runs a test of the original, and once more if it fails.
+func (u *unit) time(ctx context.Context, t *test, trace string) error {
+	env := append(asMutant(0), mutant.TraceVariable+"="+trace)
+	for try := range 3 {
+		started := time.Now()
+		failed, err := u.exec(ctx, env, 10*time.Minute, t.name)
+		switch {
+		case err != nil:
+			return err
+		case failed == "":
+			t.took = time.Since(started)
+			return nil
+		case try == 2:
+			return fmt.Errorf("the original does not pass %s %s: %s", u.pkg, t.name, failed)
+		}
+		say("%s %s failed, and is run again: %s", u.pkg, t.name, failed)
+	}
 	return nil
 }
 
@@ -108,15 +121,30 @@ func (u *unit) check(ctx context.Context, id int) (string, error) {
 			slow = append(slow, t)
 		}
 	}
-	if len(together) > 0 {
-		if failed, err := u.exec(ctx, asMutant(id), patience, together...); err != nil || failed != "" {
+	if failed, err := u.surely(ctx, id, patience, together); err != nil || failed != "" {
+		return failed, err
+	}
+	for _, t := range slow {
+		if failed, err := u.surely(ctx, id, 20*time.Second+10*t.took, []string{t.name}); err != nil || failed != "" {
 			return failed, err
 		}
 	}
-	for _, t := range slow {
-		if failed, err := u.exec(ctx, asMutant(id), 20*time.Second+10*t.took, t.name); err != nil || failed != "" {
+	return "", nil
+}
+
+// surely runs tests as a mutant, and one that failed again: a test that fails
+// now and then by itself has not caught anything.
+func (u *unit) surely(ctx context.Context, id int, patience time.Duration, tests []string) (string, error) {
+	for len(tests) > 0 {
+		failed, err := u.exec(ctx, asMutant(id), patience, tests...)
+		name, _, _ := strings.Cut(failed, "/")
+		if err != nil || failed == "" || !slices.Contains(tests, name) {
 			return failed, err
 		}
+		if again, err := u.exec(ctx, asMutant(id), patience, name); err != nil || again != "" {
+			return failed, err
+		}
+		tests = slices.DeleteFunc(tests, func(t string) bool { return t == name })
 	}
 	return "", nil
 }
