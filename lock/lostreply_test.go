@@ -215,12 +215,21 @@ func TestAnAbandonedAcquireGivesBackWhatItWins(t *testing.T) {
 func TestGivingBackDoesNotAskWithoutAPause(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := newParty(t, memory.New(), "a")
-		a.store.once(loseReply, "cas")
+		// From the first write on, for it is given back while Acquire returns.
+		writes := 0
+		a.store.set(func(c call) effect {
+			if c.op != "cas" {
+				return pass
+			}
+			if writes++; writes == 1 {
+				return loseReply
+			}
+			return unavailable
+		})
 		if _, err := a.Acquire(t.Context(), "k", lock.WaitLimit(time.Second)); !errors.Is(err, lock.ErrWaitLimit) {
 			t.Fatal(err)
 		}
 		a.store.taken()
-		a.store.always(unavailable, "cas")
 		time.Sleep(ttl + time.Second)
 		if n := len(a.store.taken()); n < 2 || n > 40 {
 			t.Errorf("%d requests in one lease", n)

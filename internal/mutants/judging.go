@@ -77,8 +77,11 @@ func firstLine(text string) string {
 // in which seeds. The judge reads that file again.
 func (r *runner) trace(ctx context.Context) error {
 	env := append(asMutant(0), mutant.TraceVariable+"="+mutant.InMemory)
-	if _, err := askWith(ctx, env, r.bins.judge, 0, "-seeds", fmt.Sprint(r.p.seeds), "-trace", r.bins.plan); err != nil {
+	switch a, err := askWith(ctx, env, r.bins.judge, 0, "-seeds", fmt.Sprint(r.p.seeds), "-trace", r.bins.plan); {
+	case err != nil:
 		return err
+	case a.Caught != "":
+		return fmt.Errorf("the original does not pass: %s", a.Caught)
 	}
 	text, err := os.ReadFile(r.bins.plan)
 	if err != nil {
