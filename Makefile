@@ -1,7 +1,7 @@
 # Nothing here is needed to use Lockproof; these are the commands that are typed
 # often. .ci/run is what decides whether a change is good.
 
-.PHONY: build test race lint fuzz-short mutants ci clean
+.PHONY: build test race lint fuzz-short mutants results ci clean
 
 build:
 	go build -o bin/ ./cmd/...
@@ -25,6 +25,10 @@ mutants:
 
 ci:
 	.ci/run
+
+# All of results/lockbench again, and the figures in the documents.
+results:
+	results/make.sh
 
 clean:
 	rm -rf bin runs .mutants

@@ -93,7 +93,7 @@ func TestAcquireWritesItsResult(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Kind != bench.Acquire || len(r.Cells) != 5 || strings.Contains(r.Command, "--out") ||
+	if r.Kind != bench.Acquire || len(r.Cells) != 6 || strings.Contains(r.Command, "--out") ||
 		!strings.HasPrefix(r.Command, "lockbench acquire --backend memory --clients 2") {
 		t.Errorf("%d cells by %s", len(r.Cells), r.Command)
 	}

@@ -15,6 +15,7 @@
 //	number    three digits that count: 1.23, 12,346
 //	count     a whole number: 12,346
 //	percent   a share of 1: 97 %
+//	yearly    a rate of an hour, in a year: 11.3
 //	time      nanoseconds: 858 µs
 //	text      a text as it is
 //
@@ -32,6 +33,8 @@
 // setting, stands in `code`, and what a command printed that leaves no file stands
 // in <!-- by-command -->...<!-- /by-command -->.
 //
+// What stands in a block of code is an example.
+//
 // Update puts the present values between the comments, and reports what cannot be
 // found. It reads files below one folder and nothing else.
 package figures
@@ -46,6 +49,7 @@ import (
 )
 
 var (
+	fence  = regexp.MustCompile("(?ms)^```.*?^```")
 	figure = regexp.MustCompile(`(?s)<!-- figure (.*?) -->(.*?)<!-- /figure -->`)
 	table  = regexp.MustCompile(`(?s)<!-- table (.*?) -->(.*?)<!-- /table -->`)
 	marks  = regexp.MustCompile(`<!-- /?(figure|table|measured|by-command)\b`)
@@ -55,6 +59,11 @@ var (
 // error has everything that is wrong, and text is as far as it goes.
 func Update(root fs.FS, text string) (string, error) {
 	d := &document{root: root, files: make(map[string]any)}
+	var blocks []string // of code: examples, and no figures
+	text = fence.ReplaceAllStringFunc(text, func(block string) string {
+		blocks = append(blocks, block)
+		return fmt.Sprintf("\x00%d\x00", len(blocks)-1)
+	})
 	d.balanced(text)
 	text = figure.ReplaceAllStringFunc(text, func(whole string) string {
 		parts := figure.FindStringSubmatch(whole)
@@ -75,6 +84,9 @@ func Update(root fs.FS, text string) (string, error) {
 		return "<!-- table " + parts[1] + " -->\n" + written + "<!-- /table -->"
 	})
 	d.unmarked(text)
+	for i, block := range blocks {
+		text = strings.Replace(text, fmt.Sprintf("\x00%d\x00", i), block, 1)
+	}
 	return text, errors.Join(d.errs...)
 }
 

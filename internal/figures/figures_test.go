@@ -64,6 +64,7 @@ func TestAFigureIsReadFromItsFile(t *testing.T) {
 		"cells[nats/again].distributions[hand-off].quantiles[0.5] time":      "858 µs",
 		"cells[nats/again].distributions[hand-off].quantiles[0.99] time":     "2 ms [1 ms, 3 ms]",
 		"cells[nats/again].distributions[hand-off].quantiles[0.99].low time": "1 ms",
+		"share yearly":  "8,523",
 		"share percent": "97.3 %",
 		"advice text":   "ttl &lt;20 s&gt;",
 	} {
@@ -101,7 +102,7 @@ func TestWhatCannotBeReadIsAnError(t *testing.T) {
 
 func TestOnlyMeasuredFiguresNeedTheirFile(t *testing.T) {
 	const text = "3.5 ms here\n<!-- measured -->\nwith `--ttl 2.5s` and 8 clients, <!-- by-command -->1.5 s<!-- /by-command -->, " +
-		"[there](a/1.25/b): <!-- figure results/a.json share number -->0.973<!-- /figure --> x\n<!-- /measured -->\n"
+		"[there](a/1.25/b):\n```\n<!-- figure FILE PATH FORMAT --> 2.5 ms\n```\n<!-- figure results/a.json share number -->0.973<!-- /figure --> x\n<!-- /measured -->\n"
 	if got, err := figures.Update(files(), text); err != nil || got != text {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -102,6 +102,8 @@ func writer(format string) (func(float64) string, error) {
 		return plain.Number, nil
 	case "count":
 		return func(n float64) string { return plain.Count(int64(math.Round(n))) }, nil
+	case "yearly":
+		return func(n float64) string { return plain.Number(365 * 24 * n) }, nil
 	case "percent":
 		return func(n float64) string { return plain.Number(math.Round(1000*n)/10) + " %" }, nil
 	case "time":
@@ -111,5 +113,5 @@ func writer(format string) (func(float64) string, error) {
 			return text[:unit] + " " + text[unit:]
 		}, nil
 	}
-	return nil, fmt.Errorf("there is no format %q; there are number, count, percent, time and text", format)
+	return nil, fmt.Errorf("there is no format %q; there are number, count, percent, yearly, time and text", format)
 }
