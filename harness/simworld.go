@@ -167,8 +167,10 @@ const glance = 5 * time.Minute
 // runTo lets the world run, and stops early once ctx ends. Where it looks makes
 // no difference to what happens.
 func (r *run) runTo(ctx context.Context, w *sim.World, end time.Duration) error {
+	// More clients do more in the same time, and shorter leases too.
+	step := max(time.Millisecond, min(glance, 100*r.scenario.TTL.D())/time.Duration(r.scenario.Clients))
 	for w.Now() < end && ctx.Err() == nil && r.failure() == nil {
-		if err := w.Run(min(w.Now()+glance, end)); err != nil {
+		if err := w.Run(min(w.Now()+step, end)); err != nil {
 			return err
 		}
 	}

@@ -309,9 +309,9 @@ func (v *view) title() string {
 	switch {
 	case v.recorded:
 		return text
-	case v.seeds > 0 && v.seeds < v.wanted:
+	case v.wanted > 1 && v.seeds < v.wanted:
 		return text + ", " + plain.Count(int64(v.seeds)) + " of " + plain.Counted(int64(v.wanted), "seed") + " from " + strconv.FormatUint(v.seed, 10)
-	case v.seeds > 0 || v.wanted > 1:
+	case v.seeds > 0:
 		return text + ", " + plain.Counted(int64(v.seeds), "seed") + " from " + strconv.FormatUint(v.seed, 10)
 	}
 	return text + ", seed " + strconv.FormatUint(v.seed, 10)

@@ -30,7 +30,7 @@ func TestSumsAreVerified(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			err := verifySums(dir, c.sums)
+			err := verifySums(dir, c.sums, nothingElse)
 			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
 				t.Fatalf("got %v, want %q", err, c.says)
 			}

@@ -62,7 +62,8 @@ func (r mavenRelease) dir() (string, error) {
 }
 
 // installation returns the directory of the release, or a *MissingError. A
-// launcher from another version of this package counts as missing.
+// launcher from another version of this package counts as missing, and so does a
+// file that is not what was fetched: it would be run.
 func (r mavenRelease) installation() (string, error) {
 	dir, err := r.dir()
 	if err != nil {
@@ -72,7 +73,15 @@ func (r mavenRelease) installation() (string, error) {
 	if err != nil || !bytes.Equal(launcher, r.launcher) {
 		return "", r.missing(r.title+" "+r.version+" is not installed", r.remedy())
 	}
+	if err := verifySums(dir, r.sums, r.compiled); err != nil {
+		return "", r.missing(r.title+" "+r.version+" in "+dir+" was altered: "+err.Error(), r.remedy())
+	}
 	return dir, nil
+}
+
+// compiled are the files that were made here: the launcher.
+func (r mavenRelease) compiled(name string) bool {
+	return name == "Launcher.java" || strings.HasPrefix(name, "Launcher") && strings.HasSuffix(name, ".class")
 }
 
 // get fetches, verifies, compiles, and puts the whole in its place last.
@@ -104,8 +113,8 @@ func (r mavenRelease) get(ctx context.Context, progress func(line string)) error
 		return err
 	}
 	progress("verifying checksums")
-	if err := verifySums(lib, r.sums); err != nil {
-		return fmt.Errorf("servers: %s %s: %w", r.title, r.version, err)
+	if err := verifySums(lib, r.sums, nothingElse); err != nil {
+		return fmt.Errorf("servers: %s %s: %w; delete it from Maven's local repository and try again", r.title, r.version, err)
 	}
 	progress("compiling the launcher")
 	if err := r.compile(ctx, java, lib); err != nil {
@@ -264,9 +273,12 @@ func downloaded(line string) (name string, found bool) {
 	return path[strings.LastIndex(path, "/")+1:], found
 }
 
+// nothingElse is for verifySums.
+func nothingElse(string) bool { return false }
+
 // verifySums checks that dir holds the files of sums (lines as sha256sum writes
-// them) and no others.
-func verifySums(dir, sums string) error {
+// them), and no others but those that are also allowed.
+func verifySums(dir, sums string, also func(name string) bool) error {
 	wanted := make(map[string]string)
 	for line := range strings.Lines(sums) {
 		sum, name, ok := strings.Cut(strings.TrimSpace(line), "  ")
@@ -281,6 +293,9 @@ func verifySums(dir, sums string) error {
 	}
 	for _, entry := range entries {
 		sum, known := wanted[entry.Name()]
+		if !known && also(entry.Name()) {
+			continue
+		}
 		if !known {
 			return fmt.Errorf("%s came with it and is not in the list of its files", entry.Name())
 		}
@@ -289,7 +304,7 @@ func verifySums(dir, sums string) error {
 			return err
 		}
 		if got != sum {
-			return fmt.Errorf("%s has SHA-256 %s, and must have %s; delete it from Maven's local repository and try again", entry.Name(), got, sum)
+			return fmt.Errorf("%s has SHA-256 %s, and must have %s", entry.Name(), got, sum)
 		}
 		delete(wanted, entry.Name())
 	}

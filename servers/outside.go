@@ -42,7 +42,7 @@ func NewTempDir(name string) (*TempDir, error) {
 	return &TempDir{dir: dir}, nil
 }
 
-// Path of the directory. It holds one file that is not the caller's.
+// Path of the directory, which is empty at first.
 func (d *TempDir) Path() string { return d.dir.path }
 
 // Remove removes the directory and all in it. It may be called more than once.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -65,5 +66,41 @@ func tempDirs(t *testing.T) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found
+	return slices.DeleteFunc(found, func(path string) bool { return strings.HasSuffix(path, tempMark) })
+}
+
+// Whatever a process was about when it was killed, the next one removes it.
+func TestWhatIsHalfMadeOrHalfRemovedIsRemoved(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	path := func(name string) string { return filepath.Join(temp, name) }
+	for _, dir := range []string{"lockproof-test-1", "lockproof-test-3/jetstream", "lockproof-test-4", "other"} {
+		if err := os.MkdirAll(path(dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{
+		"lockproof-test-2.held",              // its directory was not made yet
+		"lockproof-test-3.held",              // killed in its life
+		"lockproof-test-4/" + oldTempMark,    // by an earlier version
+		"lockproof-test-1/half of something", // and lockproof-test-1 has no mark
+	} {
+		if err := os.WriteFile(path(file), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := newTempDir("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(temp)
+	if err != nil || len(left) != 3 {
+		t.Errorf("there are %v, %v; want the new directory, its mark and what is another's", left, err)
+	}
+	if err := d.remove(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(temp); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
 }

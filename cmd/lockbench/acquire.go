@@ -38,9 +38,9 @@ func acquireCommand() *cobra.Command {
 	}
 	fl := cmd.Flags()
 	f.lock.register(fl, 10*time.Second)
-	fl.StringVar(&f.clients, "clients", "2,8", "how many clients contend; a cell for each number, none for an empty list")
-	fl.StringVar(&f.locks, "locks", "1,8", "for how many locks; a cell for each number")
-	fl.StringVar(&f.rates, "rate", "100", "acquires wanted per second in an open loop; a cell for each, none for an empty list")
+	fl.StringVar(&f.clients, "clients", "2,8", "numbers of clients that contend, a cell for each; or none")
+	fl.StringVar(&f.locks, "locks", "1,8", "numbers of locks they contend for, a cell for each")
+	fl.StringVar(&f.rates, "rate", "100", "acquires per second in an open loop, a cell for each; or none")
 	fl.IntVar(&f.rounds, "rounds", 30, "rounds of a cell without contention, each a sample of the ratio")
 	fl.IntVar(&f.samples, "samples", 100, "at most so many acquires in such a round")
 	fl.DurationVar(&f.duration, "duration", 5*time.Second, "length of a cell")
@@ -102,10 +102,10 @@ func (f *acquireFlags) run(cmd *cobra.Command) error {
 	return out.finish(result, err, closeAll())
 }
 
-// numbers reads a list.
+// numbers reads a list, which is empty if it is "none".
 func numbers[T any](flag, text string, parse func(string) (T, error)) ([]T, error) {
 	var all []T
-	if strings.TrimSpace(text) == "" {
+	if text == "none" {
 		return nil, nil
 	}
 	for field := range strings.SplitSeq(text, ",") {

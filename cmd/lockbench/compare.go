@@ -19,6 +19,8 @@ import (
 
 	"github.com/lockproof/lockproof/bench"
 	"github.com/lockproof/lockproof/internal/plain"
+	"github.com/lockproof/lockproof/internal/resultfile"
+	"github.com/lockproof/lockproof/servers"
 )
 
 // compareFlags are the flags of lockbench compare, as given.
@@ -113,12 +115,12 @@ func peersModule() (string, error) {
 // it was interrupted comes with the error. It is not run by `go run`, which does
 // not pass an interrupt on.
 func runPeers(ctx context.Context, module string, stderr io.Writer, args ...string) (*bench.Result, error) {
-	dir, err := os.MkdirTemp("", "lockbench-")
+	dir, err := servers.NewTempDir("peers")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	program := filepath.Join(dir, "peers")
+	defer func() { _ = dir.Remove() }() // what is left is removed by the next one
+	program := filepath.Join(dir.Path(), "peers")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
 	build.Dir = module
 	if said, err := build.CombinedOutput(); err != nil {
@@ -190,7 +192,12 @@ func (f *compareFlags) threshold() (float64, error) {
 }
 
 func readResult(path string) (*bench.Result, error) {
-	b, err := os.ReadFile(path)
+	f, err := resultfile.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(f)
 	if err != nil {
 		return nil, err
 	}

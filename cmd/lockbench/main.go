@@ -3,8 +3,8 @@
 // lease setting costs.
 //
 // Exit codes: 0 all was measured; 1 compare --gate found a regression; 2 it was
-// interrupted, or there are fewer samples than were asked for; 3 it could not
-// run.
+// interrupted, or there are fewer samples than were asked for; 3 it could not run,
+// or a result could not be written.
 package main
 
 import (
@@ -13,12 +13,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"github.com/lockproof/lockproof/internal/cli"
 )
 
 // Exit codes.
@@ -41,38 +40,30 @@ func main() {
 
 // run is main without the process: it returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := cli.Context(context.Background())
 	defer stop()
-	// The first signal ends what is under way; the second one the process.
-	context.AfterFunc(ctx, stop)
+	out := cli.NewOutput(stdout)
 	root := &cobra.Command{
-		Use:           "lockbench",
-		Short:         "Measures distributed locks",
-		Long:          "lockbench measures what an acquire costs, how long a failover takes and what a lease setting costs, on real\nstores, beside a raw compare-and-swap on the same connection in the same run.",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          knownCommand,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:   "lockbench",
+		Short: "Measure distributed locks",
+		Long: "lockbench measures what an acquire costs, how long a failover takes and what a\n" +
+			"lease setting costs, on real stores, beside a raw compare-and-swap on the same\n" +
+			"connection in the same run.\n\n" +
+			"Exit codes: 0 all was measured; 1 compare --gate found a regression; 2 it was\n" +
+			"interrupted, or there are fewer samples than were asked for; 3 it could not run,\n" +
+			"or a result could not be written.",
 	}
-	root.SetFlagErrorFunc(flagError)
-	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	root.AddCommand(acquireCommand(), failoverCommand(), sweepCommand(), compareCommand(), showCommand())
-	return exitCode(ctx, root.ExecuteContext(ctx), stderr)
-}
-
-// knownCommand refuses what is no command, and says what is.
-func knownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
+	cli.Prepare(root)
+	code := exitCode(ctx, root.ExecuteContext(ctx), stderr)
+	if err := out.Err(); err != nil && code == exitOK {
+		fmt.Fprintln(stderr, "lockbench:", err)
+		return exitCannotRun
 	}
-	var names []string
-	for _, c := range root.Commands() {
-		names = append(names, c.Name())
-	}
-	return fmt.Errorf("unknown command %q; there are %s", args[0], strings.Join(names, ", "))
+	return code
 }
 
 // takesNothing refuses arguments.
@@ -81,13 +72,6 @@ func takesNothing(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return fmt.Errorf("%s takes no argument, but %q was given", cmd.CommandPath(), args[0])
-}
-
-// flagError says which flags there are.
-func flagError(cmd *cobra.Command, err error) error {
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
-	return fmt.Errorf("%w; %s takes %s", err, cmd.CommandPath(), strings.Join(names, ", "))
 }
 
 func exitCode(ctx context.Context, err error, stderr io.Writer) int {

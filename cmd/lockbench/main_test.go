@@ -11,6 +11,17 @@ import (
 	"github.com/lockproof/lockproof/report/benchreport"
 )
 
+// commandVariable makes the test binary the command itself, for tests that need a
+// process of its own.
+const commandVariable = "LOCKPROOF_TEST_COMMAND"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(commandVariable) != "" {
+		os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
 // lockbench runs the command in this process.
 func lockbench(args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
@@ -32,7 +43,7 @@ func TestWhatIsWrongIsSaidBeforeAnythingIsStarted(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{"frob"}, `unknown command "frob"; there are acquire, compare, failover, help, show, sweep`},
+		{[]string{"frob"}, `unknown command "frob"; there are acquire, compare, completion, failover, help, show, sweep`},
 		{[]string{"acquire", "now"}, `takes no argument, but "now"`},
 		{[]string{"acquire", "--frob"}, "lockbench acquire takes --backend"},
 		{[]string{"acquire", "--backend", "oracle"}, `unknown backend "oracle"; there are memory`},
@@ -43,8 +54,8 @@ func TestWhatIsWrongIsSaidBeforeAnythingIsStarted(t *testing.T) {
 		{[]string{"acquire", "--renew", "-1s"}, "--renew is -1s"},
 		{[]string{"acquire", "--clients", "0"}, "clients 0 is not between 1 and 1024"},
 		{[]string{"acquire", "--clients", "1,many"}, `"many" is not a number`},
-		{[]string{"acquire", "--clients", "1", "--locks", ""}, "need at least one number of --locks"},
-		{[]string{"acquire", "--clients", "", "--rate", "10"}, "--rate 10 needs --clients"},
+		{[]string{"acquire", "--clients", "1", "--locks", "none"}, "need at least one number of --locks"},
+		{[]string{"acquire", "--clients", "none", "--rate", "10"}, "--rate 10 needs --clients"},
 		{[]string{"acquire", "--rate", "1e300"}, "is not between 0.001 and"},
 		{[]string{"acquire", "--duration", "0s"}, "--duration must be more than 0"},
 		{[]string{"acquire", "--duration", "10000h"}, "duration 10000h0m0s is not between"},
@@ -60,6 +71,25 @@ func TestWhatIsWrongIsSaidBeforeAnythingIsStarted(t *testing.T) {
 		{[]string{"failover", "--loss", "0.01%"}, "finer than a tenth"},
 		{[]string{"failover", "--jitter", "-1s"}, "--jitter is -1s"},
 		{[]string{"failover", "--downtime", "0s"}, "--downtime is 0s"},
+		{[]string{"help", "frob"}, `unknown command "frob"`},
+		{[]string{"completion", "frob"}, `unknown command "frob"`},
+		{[]string{"acquire", "--lock", ""}, "--lock is empty"},
+		{[]string{"acquire", "--backend="}, "--backend is empty"},
+		{[]string{"acquire", "--clients", ""}, "--clients is empty"},
+		{[]string{"acquire", "--locks", ""}, "--locks is empty"},
+		{[]string{"acquire", "--rate", ""}, "--rate is empty"},
+		{[]string{"acquire", "--out", ""}, "--out is empty"},
+		{[]string{"acquire", "--json", ""}, "--json is empty"},
+		{[]string{"failover", "--failures", ""}, "--failures is empty"},
+		{[]string{"failover", "--loss", ""}, "--loss is empty"},
+		{[]string{"sweep", "--profile", ""}, "--profile is empty"},
+		{[]string{"sweep", "--ttl", ""}, "--ttl is empty"},
+		{[]string{"sweep", "--currency", ""}, "--currency is empty"},
+		{[]string{"sweep", "--backend", "sim", "--workers", "100000000"}, "--workers is 100000000 and must be at most 256"},
+		{[]string{"compare", "--servers", ""}, "--servers is empty"},
+		{[]string{"compare", "--gate", "", "a", "b"}, "--gate is empty"},
+		{[]string{"show", "--out", "", "x"}, "--out is empty"},
+		{[]string{"show", os.TempDir()}, "a directory, not a regular file"},
 	} {
 		code, stdout, stderr := lockbench(c.args...)
 		if code != exitCannotRun || stdout != "" || !strings.Contains(stderr, c.says) || strings.Count(stderr, "\n") != 1 {
@@ -119,6 +149,26 @@ func TestHelpSaysWhatThereIs(t *testing.T) {
 	for _, args := range [][]string{nil, {"--help"}, {"acquire", "--help"}, {"failover", "--help"}} {
 		if code, stdout, _ := lockbench(args...); code != exitOK || !strings.Contains(stdout, "Usage:") {
 			t.Errorf("%v: exit code %d\n%s", args, code, stdout)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if code, stdout, _ := lockbench("--version"); code != exitOK || !strings.HasPrefix(stdout, "lockbench ") || !strings.Contains(stdout, " go1") {
+		t.Errorf("exit code %d: %q", code, stdout)
+	}
+}
+
+func TestAFullDiskIsNoSuccess(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"--help"}, {"--version"}, {"completion", "bash"}, quick(), quick("--json", "-")} {
+		var stderr strings.Builder
+		if code := run(args, full, &stderr); code != exitCannotRun || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%v: exit code %d: %s", args, code, &stderr)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/internal/cli"
 	"github.com/lockproof/lockproof/internal/resultfile"
 	"github.com/lockproof/lockproof/report/benchreport"
 )
@@ -144,7 +145,7 @@ func show(w io.Writer, r *bench.Result) error {
 
 // width is that of a terminal, within what can be read.
 func width(w io.Writer) int {
-	if f, ok := w.(*os.File); ok {
+	if f, ok := cli.Terminal(w); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return min(max(columns, narrowest), widest)
 		}
@@ -169,8 +170,8 @@ type bar struct {
 }
 
 func (o *output) progress(what string) *bar {
-	f, ok := o.stderr.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := cli.Terminal(o.stderr)
+	if !ok || cli.Dumb() {
 		return &bar{}
 	}
 	return &bar{what: what, out: f}

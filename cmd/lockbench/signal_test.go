@@ -27,34 +27,31 @@ func pollPause() {
 // behind: no temporary folder, no process.
 func TestASignalInTheMiddle(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds a binary and takes seconds of real time")
-	}
-	binary := filepath.Join(t.TempDir(), "lockbench")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Skip("takes seconds of real time")
 	}
 	for _, c := range []struct {
-		name string
-		args []string
-		cell string
+		name   string
+		signal os.Signal
+		args   []string
+		cell   string
 	}{
-		{"of an acquire", []string{"acquire", "--duration", "1h", "--rounds", "6", "--samples", "5", "--clients", "4"}, "nats/reacquire"},
-		{"of a failover", []string{"failover", "--ttl", "300ms", "--failures", "crash,partition", "--trials", "1000", "--parallel", "4"}, "nats/crash"},
+		{"of an acquire", os.Interrupt, []string{"acquire", "--duration", "1h", "--rounds", "6", "--samples", "5", "--clients", "4"}, "nats/reacquire"},
+		{"of a failover, whose terminal is closed", syscall.SIGHUP, []string{"failover", "--ttl", "300ms", "--failures", "crash,partition", "--trials", "1000", "--parallel", "4"}, "nats/crash"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			temp, work := t.TempDir(), t.TempDir()
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			var stdout, stderr bytes.Buffer
-			cmd := exec.CommandContext(ctx, binary, append(c.args, "--json", "result.json")...)
+			cmd := exec.CommandContext(ctx, os.Args[0], append(c.args, "--json", "result.json")...)
 			cmd.Dir, cmd.Stdout, cmd.Stderr = work, &stdout, &stderr
-			cmd.Env = append(os.Environ(), "TMPDIR="+temp, "NATS_URL=")
+			cmd.Env = append(os.Environ(), "TMPDIR="+temp, "NATS_URL=", commandVariable+"=1")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
 			waitForClients(t, temp)
-			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			if err := cmd.Process.Signal(c.signal); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()

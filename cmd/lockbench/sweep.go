@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -12,10 +11,10 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/lockproof/lockproof/bench"
 	"github.com/lockproof/lockproof/harness/target"
+	"github.com/lockproof/lockproof/internal/cli"
 	"github.com/lockproof/lockproof/lock"
 )
 
@@ -50,6 +49,9 @@ const (
 // liveByDefault is how many cells are measured live on a real store.
 const liveByDefault = 2
 
+// mostWorkers is far beyond any use: each takes some megabytes, and a core.
+const mostWorkers = 256
+
 func sweepCommand() *cobra.Command {
 	var f sweepFlags
 	cmd := &cobra.Command{
@@ -77,7 +79,7 @@ func sweepCommand() *cobra.Command {
 	fl.Float64Var(&f.priceRead, "price-read", 0, "price of a million read request units")
 	fl.StringVar(&f.priceDate, "price-date", "", "when these prices held, as 2026-01-31; they need it")
 	fl.StringVar(&f.currency, "currency", "USD", "what they are in")
-	fl.IntVar(&f.workers, "workers", runtime.NumCPU(), "how many cells are simulated at a time")
+	fl.IntVar(&f.workers, "workers", min(runtime.GOMAXPROCS(0), mostWorkers), "number of cells that are simulated at a time")
 	fl.DurationVar(&f.longest, "longest", bench.DefaultSweepLongest, "refuse a grid that would take longer to simulate")
 	f.output.register(fl)
 	return cmd
@@ -140,6 +142,9 @@ func (f *sweepFlags) config(cmd *cobra.Command) (c bench.SweepConfig, err error)
 		if n.value < 1 {
 			return c, fmt.Errorf("--%s is %d and must be at least 1", n.flag, n.value)
 		}
+	}
+	if f.workers > mostWorkers {
+		return c, fmt.Errorf("--workers is %d and must be at most %d", f.workers, mostWorkers)
 	}
 	if f.longest <= 0 {
 		return c, fmt.Errorf("--longest is %s and must be more than 0", f.longest)
@@ -216,7 +221,7 @@ type steps struct {
 }
 
 func (o *output) steps() *steps {
-	if f, ok := o.stderr.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+	if _, ok := cli.Terminal(o.stderr); !ok {
 		return &steps{}
 	}
 	return &steps{out: o.stderr}

@@ -119,7 +119,7 @@ func knownCommand(parent *cobra.Command, args []string) error {
 	}
 	var names []string
 	for _, c := range parent.Commands() {
-		if c.IsAvailableCommand() {
+		if c.IsAvailableCommand() || c.Name() == "help" { // cobra hides that one
 			names = append(names, c.Name())
 		}
 	}
