@@ -103,6 +103,26 @@ func TestTheWorldReachesTheSimulator(t *testing.T) {
 	}
 }
 
+func TestAWorldIsMadePlainer(t *testing.T) {
+	s := scenario(t, subjects.ReferenceName, "none")
+	s.World = &Variant{Watch: true, ConflictReturnsCurrent: true, RevisionsPerKey: true, Retry: 1, WatchLag: 2, PreemptEvery: 3}
+	before := *s.World
+	var best Variant
+	// It takes a store that watches, however late.
+	simplerWorld(s, func(s Scenario) bool {
+		if err := s.Validate(); err != nil {
+			t.Error(err)
+		}
+		if s.World.Watch {
+			best = *s.World
+		}
+		return s.World.Watch
+	})
+	if want := (Variant{Watch: true}); best != want || *s.World != before {
+		t.Errorf("came down to %+v from %+v", best, *s.World)
+	}
+}
+
 // TestAnAimedPauseExcusesWhoWasPausedWhenItStruck: the plan does not say when.
 func TestAnAimedPauseExcusesWhoWasPausedWhenItStruck(t *testing.T) {
 	s := quick(t, subjects.ReferenceName, "none")
