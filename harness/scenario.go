@@ -258,11 +258,11 @@ func (s Scenario) end() time.Duration {
 	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
 }
 
-// Draw returns s with seed and with a world, unless it names one, and a plan drawn
-// from it: of the kinds allowed,
+// Draw returns s with seed and with a world and a plan drawn from it: of the kinds allowed,
 // clock rates exactly ratePPM if that is not 0.
 func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
 	s.Seed, s.ClockRatePPM = seed, ratePPM
+	s.World = nil
 	s = s.withVariant()
 	g := fault.GenerateConfig{
 		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),

@@ -57,10 +57,13 @@ func TestEverySeedNamesItsWorld(t *testing.T) {
 }
 
 func TestAWorldThatIsNamedIsKept(t *testing.T) {
-	s := scenario(t, subjects.ReferenceName, "all")
+	s := quick(t, subjects.ReferenceName, "all")
 	s.World = &Variant{Watch: true, WatchLag: Duration(time.Second)}
-	if drawn := draw(t, s, 7); *drawn.World != *s.World {
-		t.Errorf("drew %+v over %+v", *drawn.World, *s.World)
+	for _, f := range []bool{false, true} {
+		sw := sweep(t, Sweep{Base: s, First: 1, Seeds: 3, FixedPlan: f})
+		if kept := *sw.Base.World == *s.World; kept != f {
+			t.Errorf("with a fixed plan %v: the world is %+v, named was %+v", f, *sw.Base.World, *s.World)
+		}
 	}
 	// A scenario without one, as a person writes it, has that of its seed.
 	whole := draw(t, quick(t, subjects.ReferenceName, "all"), 3)
