@@ -95,7 +95,10 @@ func (i Info) checkAim(a Aim) *problem {
 
 func (a Aim) moment() string { return string(a.Moment) + ":" + strconv.Itoa(a.Nth) }
 
-// words returns the aim as it stands at the end of a fault's line: " writes sent:2".
+// String returns the aim as it stands in a fault's line: "writes sent:2"; nothing
+// for a fault of every request.
+func (a Aim) String() string { return strings.TrimPrefix(a.words(), " ") }
+
 func (a Aim) words() string {
 	var b strings.Builder
 	if a.Ops != AllOps {

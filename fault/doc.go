@@ -22,6 +22,13 @@
 // a fault of the client whose link it is. A fault of every client is as many
 // faults as there are clients.
 //
+// # Requests and moments
+//
+// A fault of some kinds may concern only reads, only writes or only waits: slow
+// writes with fast reads, lost replies of writes alone. An aimed fault is armed at
+// its Start and strikes at a moment of one request, or so long after the last one;
+// it is in force for its Duration from then on. See [Aim].
+//
 // # Plans
 //
 // A [Plan] is the list of a run's faults in the order of their starts. Two faults

@@ -65,7 +65,7 @@ func ExampleGenerate() {
 	// Output:
 	// 0s +1m0s clock-rate c0 -662ppm
 	// 0s +1m0s clock-rate c2 +1000ppm
-	// 0s +1m0s lose-reply c1 200permille reads
+	// 0s +1m0s lose-reply c1 200permille
 	// 22.91s +1.825s lose-reply c0 750permille writes
 }
 

@@ -261,7 +261,7 @@ func (gen *generator) aim(cand candidate) Aim {
 			// Nearly all that matters happens around a write.
 			a.Ops = [...]Ops{Writes, Writes, Writes, Writes, Reads, AllOps, AllOps, Waits}[ops.below(8)]
 		} else {
-			a.Ops = [...]Ops{AllOps, AllOps, AllOps, Writes, Writes, Reads}[ops.below(6)]
+			a.Ops = [...]Ops{AllOps, AllOps, AllOps, AllOps, Writes, Writes, Reads, Waits}[ops.below(8)]
 		}
 	}
 	if n := len(cand.info.Moments); n > 0 {

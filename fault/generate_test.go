@@ -190,6 +190,7 @@ func TestTheSwarmMeetsWhatBreaksLocks(t *testing.T) {
 			note("slow writes with fast reads", f.Kind == Latency && f.Aim.Ops == Writes)
 			note("slow reads with fast writes", f.Kind == Latency && f.Aim.Ops == Reads)
 			note("lost replies of writes only", f.Kind == LoseReply && f.Aim.Ops == Writes)
+			note("watches that miss what happens", f.Kind == LoseReply && f.Aim.Ops == Waits)
 			note("pause before a write", f.Kind == AimedPause && f.Aim.Ops == Writes && f.Aim.Moment == Before && f.Amount == 0)
 			note("pause between two requests", f.Kind == AimedPause && f.Aim.Moment == Answered && f.Amount == 0)
 			note("crash after a write was sent", f.Kind == AimedCrash && f.Aim.Ops == Writes && f.Aim.Moment == Sent)
@@ -212,7 +213,7 @@ func TestTheSwarmMeetsWhatBreaksLocks(t *testing.T) {
 		"clients struck together",
 		"requests that are slow", "answers just before the timeout", "answers just after the timeout",
 		"writes applied as they are given up", "slow writes with fast reads", "slow reads with fast writes",
-		"lost replies of writes only", "pause before a write", "pause between two requests",
+		"lost replies of writes only", "watches that miss what happens", "pause before a write", "pause between two requests",
 		"crash after a write was sent", "pause just before the lease ends", "partition around a renewal",
 		"write kept back for a TTL",
 	} {

@@ -110,8 +110,8 @@ var table = [...]Info{
 	{ClockStop, Clock, "all clocks stand still, then go on", NoUnit, 0, 0, Lasting, client, beyond, whole, nil},
 	{ClockBack, Clock, "all clocks step back, the monotonic ones too", Nanoseconds, 1, maxDelay, Instant, client, beyond, whole, nil},
 
-	{Latency, Network, "messages take longer, each way", Nanoseconds, 1, maxDelay, Lasting, client, covered, selective, nil},
-	{Jitter, Network, "messages take longer by a random time, each way", Nanoseconds, 1, maxDelay, Lasting, client, covered, selective, nil},
+	{Latency, Network, "every message takes longer, each way", Nanoseconds, 1, maxDelay, Lasting, client, covered, selective, nil},
+	{Jitter, Network, "every message takes longer by a random time, each way", Nanoseconds, 1, maxDelay, Lasting, client, covered, selective, nil},
 	{Partition, Network, "nothing arrives, either way", NoUnit, 0, 0, Lasting, client, covered, whole, nil},
 	{PartitionRequests, Network, "nothing that the client sends arrives", NoUnit, 0, 0, Lasting, client, covered, whole, nil},
 	{PartitionReplies, Network, "nothing that the store answers arrives", NoUnit, 0, 0, Lasting, client, covered, whole, nil},

@@ -263,11 +263,12 @@ func (s Scenario) end() time.Duration {
 	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
 }
 
-// Draw returns s with seed and with what is drawn from it: a world, unless it names
-// one, the clients' settings, where they may differ, and a plan of the kinds
-// allowed, with clock rates of exactly ratePPM if that is not 0.
+// Draw returns s with seed and with what is drawn from it: a world, the clients'
+// settings, where they may differ, and a plan of the kinds allowed, with clock
+// rates of exactly ratePPM if that is not 0.
 func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
 	s.Seed, s.ClockRatePPM, s.Leases = seed, ratePPM, s.drawLeases(seed)
+	s.World = nil
 	s = s.withVariant()
 	g := fault.GenerateConfig{
 		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),

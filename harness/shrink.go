@@ -11,7 +11,7 @@ import (
 const shrinkBudget = 600
 
 // Shrink looks for the smallest scenario that breaks what r broke: fewer and
-// shorter faults, a shorter run, fewer clients. What it returns was run and
+// shorter faults, a shorter run, fewer clients, a plainer world. What it returns was run and
 // failed.
 func Shrink(ctx context.Context, r *Result) (*Result, error) {
 	if r.Stuck != "" {
@@ -60,6 +60,7 @@ func Shrink(ctx context.Context, r *Result) (*Result, error) {
 		}
 		s = smaller
 	}
+	simplerWorld(best.Scenario, try)
 	return best, ctx.Err()
 }
 

@@ -70,6 +70,30 @@ func (s Scenario) withVariant() Scenario {
 	return s
 }
 
+// simplerWorld takes one peculiarity of the world of s after the other away, and
+// keeps without what try accepts.
+func simplerWorld(s Scenario, try func(Scenario) bool) {
+	if s.World == nil {
+		return
+	}
+	for _, simplify := range []func(*Variant){
+		func(v *Variant) { v.PreemptEvery = 0 },
+		func(v *Variant) { v.WatchLag = 0 },
+		func(v *Variant) { v.Retry = 0 },
+		func(v *Variant) { v.RevisionsPerKey = false },
+		func(v *Variant) { v.ConflictReturnsCurrent = false },
+		func(v *Variant) { v.Watch, v.WatchLag = false, 0 },
+	} {
+		plainer := *s.World
+		simplify(&plainer)
+		simpler := s
+		simpler.World = &plainer
+		if plainer != *s.World && try(simpler) {
+			s = simpler
+		}
+	}
+}
+
 func (s Scenario) checkVariant() error {
 	v := s.World
 	switch {

@@ -57,10 +57,13 @@ func TestEverySeedNamesItsWorld(t *testing.T) {
 }
 
 func TestAWorldThatIsNamedIsKept(t *testing.T) {
-	s := scenario(t, subjects.ReferenceName, "all")
+	s := quick(t, subjects.ReferenceName, "all")
 	s.World = &Variant{Watch: true, WatchLag: Duration(time.Second)}
-	if drawn := draw(t, s, 7); *drawn.World != *s.World {
-		t.Errorf("drew %+v over %+v", *drawn.World, *s.World)
+	for _, f := range []bool{false, true} {
+		sw := sweep(t, Sweep{Base: s, First: 1, Seeds: 3, FixedPlan: f})
+		if kept := *sw.Base.World == *s.World; kept != f {
+			t.Errorf("with a fixed plan %v: the world is %+v, named was %+v", f, *sw.Base.World, *s.World)
+		}
 	}
 	// A scenario without one, as a person writes it, has that of its seed.
 	whole := draw(t, quick(t, subjects.ReferenceName, "all"), 3)
@@ -100,6 +103,26 @@ func TestTheWorldReachesTheSimulator(t *testing.T) {
 		Watch: true, ConflictReturnsCurrent: true, RevisionsPerKey: true, Retry: 1, WatchLag: 2}}
 	if diff := cmp.Diff(want, v.config()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAWorldIsMadePlainer(t *testing.T) {
+	s := scenario(t, subjects.ReferenceName, "none")
+	s.World = &Variant{Watch: true, ConflictReturnsCurrent: true, RevisionsPerKey: true, Retry: 1, WatchLag: 2, PreemptEvery: 3}
+	before := *s.World
+	var best Variant
+	// It takes a store that watches, however late.
+	simplerWorld(s, func(s Scenario) bool {
+		if err := s.Validate(); err != nil {
+			t.Error(err)
+		}
+		if s.World.Watch {
+			best = *s.World
+		}
+		return s.World.Watch
+	})
+	if want := (Variant{Watch: true}); best != want || *s.World != before {
+		t.Errorf("came down to %+v from %+v", best, *s.World)
 	}
 }
 

@@ -69,8 +69,11 @@ func (p *picture) faults(r *harness.Result) {
 // faultLabel is the kind with its amount; faultWords is all there is to it.
 func faultLabel(f fault.Fault) string {
 	text := string(f.Kind)
-	if amount := faultAmount(f); amount != "" {
+	if amount := faultAmount(f); amount != "" && f.Amount != 0 {
 		text += " " + amount
+	}
+	if aim := f.Aim.String(); aim != "" {
+		text += " " + aim
 	}
 	return text
 }

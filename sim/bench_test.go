@@ -70,10 +70,16 @@ func BenchmarkStoreOpWithTimeout(b *testing.B) {
 // BenchmarkReferenceLock is five clients of the real lock that contend for one
 // lock under crashes, pauses and lost replies; no history is written.
 func BenchmarkReferenceLock(b *testing.B) {
+	b.Run("uninterrupted", func(b *testing.B) { benchmarkReferenceLock(b, 0) })
+	b.Run("preempted", func(b *testing.B) { benchmarkReferenceLock(b, 120) })
+}
+
+func benchmarkReferenceLock(b *testing.B, preemptEvery int) {
 	var ops uint64
 	const virtual = 2 * time.Minute
 	for i := range b.N {
-		w, err := sim.New(sim.Config{Chooser: sim.NewRandom(uint64(i)), Clients: 5, Plan: everything(uint64(i))})
+		w, err := sim.New(sim.Config{Chooser: sim.NewRandom(uint64(i)), Clients: 5, Plan: everything(uint64(i)),
+			PreemptEvery: preemptEvery})
 		if err != nil {
 			b.Fatal(err)
 		}
