@@ -78,7 +78,7 @@ func (x *index) retakes(l *lockIndex, p *Promises) {
 		if before == nil {
 			continue
 		}
-		if before.releasePhase == Ok && p.Release >= ReleaseProvesGone && before.released <= g.sent {
+		if before.releasePhase == Ok && p.Release >= ReleaseProvesGone && before.released < g.sent {
 			delete(freed, g.client) // it was gone, with all that were one with it
 			continue
 		}
@@ -87,7 +87,7 @@ func (x *index) retakes(l *lockIndex, p *Promises) {
 			freed[g.client] = append(freed[g.client], time{from, to})
 		}
 		for _, r := range freed[g.client] {
-			if r.to > g.sent {
+			if r.to >= g.sent {
 				g.loose = true
 				g.expiry = min(g.expiry, max(r.from, g.sent))
 			}

@@ -274,7 +274,7 @@ func (s *plainSearch) outcomes(st plainState, op plainOp) []plainState {
 				all = append(all, next)
 			}
 		}
-	case "held", "gone":
+	case "held":
 		all = append(all, st)
 	case "release", "end":
 		all = append(all, st, without)

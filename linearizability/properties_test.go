@@ -70,7 +70,7 @@ func genProof(t *rapid.T) ReleaseProof {
 func TestOwnLeasesTakenAgainAreNeverWronglyAccused(t *testing.T) {
 	found := map[[2]Status]int{}
 	rapid.Check(t, func(t *rapid.T) {
-		p, h := genRetakes(t, rapid.IntRange(2, 28).Draw(t, "events"))
+		p, h := genRetakes(t, rapid.IntRange(2, 20).Draw(t, "events"))
 		p.Promises.Release = genProof(t)
 		var c Checker
 		if err := c.load(&p, h); err != nil {
