@@ -22,11 +22,13 @@ type jsonDocument struct {
 }
 
 type jsonRun struct {
-	Subject             string          `json:"subject"`
-	Backend             string          `json:"backend"`
-	Server              string          `json:"server,omitempty"`
-	Verdict             lin.Status      `json:"verdict"`
-	Message             string          `json:"message"`
+	Subject string     `json:"subject"`
+	Backend string     `json:"backend"`
+	Server  string     `json:"server,omitempty"`
+	Verdict lin.Status `json:"verdict"`
+	Message string     `json:"message"`
+	// Promised lists what the lock was held to.
+	Promised            string          `json:"promised,omitempty"`
 	Seed                *uint64         `json:"seed,omitempty"`
 	Seeds               int             `json:"seeds"`
 	Wanted              int             `json:"seeds_wanted,omitempty"`
@@ -123,7 +125,7 @@ func JSON(w io.Writer, errs []string, parts ...Part) error {
 func (v *view) json() jsonRun {
 	c := v.counters
 	run := jsonRun{
-		Subject: v.subject, Backend: v.backend, Server: v.server, Verdict: v.verdict, Message: v.sentence,
+		Subject: v.subject, Backend: v.backend, Server: v.server, Verdict: v.verdict, Message: v.sentence, Promised: v.promised,
 		Seeds: v.ran(), Wanted: v.wanted, Failed: v.failed, Undecided: v.undecided, Vacuous: v.vacuous, Interrupted: v.interrupted,
 		StoreContractBroken: v.storeBroken, TTL: v.ttl,
 		Classes: classesOf(v.properties), Properties: append([]lin.Property{}, v.properties...), Failures: append([]Failure{}, v.failures...),

@@ -45,6 +45,7 @@ type view struct {
 	verdict                  lin.Status
 	sentence                 string
 	warnings, notes          []string
+	promised                 string
 	properties               []lin.Property
 	coverage                 *lin.Coverage
 	counters                 harness.Counters
@@ -119,6 +120,7 @@ func (p Part) ofResult() view {
 		properties: r.Verdict.Properties, coverage: &r.Coverage, counters: r.Counters, ttl: r.Params.TTL,
 		traceHash: r.TraceHash, interrupted: r.Interrupted, storeBroken: r.Verdict.StoreContractBroken,
 	}
+	v.promise(r)
 	if f, found := p.failure(r); found {
 		v.failures = []Failure{f}
 		if f.Verdict == lin.Violation {
@@ -159,10 +161,19 @@ func (p Part) ofSummary() view {
 	if v.storeBroken {
 		v.warnings = append(v.warnings, storeBrokenText)
 	}
+	if s.Sample != nil {
+		v.promise(s.Sample)
+	}
 	if note := groupsNote(s); note != "" {
 		v.notes = append(v.notes, note)
 	}
 	return v
+}
+
+// promise says what the lock was held to.
+func (v *view) promise(r *harness.Result) {
+	v.promised = r.Params.Promises.String()
+	v.notes = append(v.notes, "Promised: "+v.promised+".")
 }
 
 // groupsNote says between which faults the seeds were divided.
