@@ -21,6 +21,7 @@ type world struct {
 	holders []held
 	clients []genClient
 	procs   int
+	retakes bool // a client may be granted its own lease again
 }
 
 type held struct {
@@ -55,7 +56,21 @@ const (
 )
 
 func genHistory(t *rapid.T, events int) (Params, History) {
-	w := &world{t: t, lies: rapid.SampledFrom([]int{0, 30, 100, 300}).Draw(t, "lies")}
+	w := &world{t: t}
+	return w.history(events)
+}
+
+// genRetakes is genHistory of a lock that may grant a client its own lease again.
+func genRetakes(t *rapid.T, events int) (Params, History) {
+	w := &world{t: t, retakes: true}
+	p, h := w.history(events)
+	p.Promises.NoRetake = false
+	return p, h
+}
+
+func (w *world) history(events int) (Params, History) {
+	t := w.t
+	w.lies = rapid.SampledFrom([]int{0, 30, 100, 300}).Draw(t, "lies")
 	w.p = Params{TTL: time.Duration(genTTL), Clients: 3, Promises: LeasePromises(time.Duration(genTTL), 0)}
 	w.p.Promises.Tokens = rapid.Bool().Draw(t, "tokens")
 	for i := range 3 {
@@ -164,6 +179,9 @@ func (w *world) apply(i int, c *genClient) {
 }
 
 func (w *world) tryGrant(i int, c *genClient) bool {
+	own := func(h held) bool { return w.retakes && h.client == i }
+	kept := slices.ContainsFunc(w.holders, own)
+	w.holders = slices.DeleteFunc(w.holders, own)
 	free := !slices.ContainsFunc(w.holders, func(h held) bool { return h.mode == Exclusive || c.mode == Exclusive })
 	c.result, c.holder = Fail, 0
 	if free == w.lie() {
@@ -175,7 +193,9 @@ func (w *world) tryGrant(i int, c *genClient) bool {
 		return false
 	}
 	w.grants++
-	w.tokens++
+	if !kept || w.chance("new token", 500) {
+		w.tokens++
+	}
 	if w.lie() {
 		w.tokens -= min(w.tokens, 2)
 	}

@@ -48,6 +48,7 @@ func (x *index) leases(p *Promises) {
 		}
 		if !p.NoRetake {
 			x.retakes(l, p)
+			x.unanswered(l)
 		}
 	}
 }
@@ -90,6 +91,28 @@ func (x *index) retakes(l *lockIndex, p *Promises) {
 				g.loose = true
 				g.expiry = min(g.expiry, max(r.from, g.sent))
 			}
+		}
+	}
+}
+
+// unanswered lets each grant of a client end with an acquire of the same client that
+// never got an answer: it may have taken that very lease, before or after, and may give
+// it back at any time.
+func (x *index) unanswered(l *lockIndex) {
+	byClient := map[int32][]*try{}
+	for i := range l.tries {
+		if t := &l.tries[i]; !t.failed {
+			byClient[t.client] = append(byClient[t.client], t)
+		}
+	}
+	for _, at := range l.grants {
+		g := &x.grants[at]
+		for _, t := range byClient[g.client] {
+			from := max(t.call, g.sent)
+			if g.retaken == unset || from < g.retaken {
+				g.retaken = from
+			}
+			g.again, g.loose = true, true
 		}
 	}
 }

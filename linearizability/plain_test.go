@@ -107,13 +107,13 @@ func plainly(p Params, h History) []plainOp {
 	}
 	var ops []plainOp
 	for _, id := range order {
-		ops = append(ops, grants[id].ops(lease)...)
+		ops = append(ops, grants[id].ops(lease, p.Promises.Release)...)
 	}
 	return append(ops, plainAnswers(acquires)...)
 }
 
 // ops are the moments of one grant.
-func (g *plainGrant) ops(lease int64) []plainOp {
+func (g *plainGrant) ops(lease int64, proof ReleaseProof) []plainOp {
 	ops := append([]plainOp{g.take}, g.held...)
 	for _, f := range g.fails {
 		if g.expire < 0 || f.hi < g.expire {
@@ -127,7 +127,12 @@ func (g *plainGrant) ops(lease int64) []plainOp {
 	over.lo = g.release
 	switch g.releasePhase {
 	case Ok:
-		over.kind, over.hi, over.optional = "release", g.released, false
+		switch proof {
+		case ReleaseProvesHeld:
+			over.kind, over.hi, over.optional = "release", g.released, false
+		case ReleaseProvesGone:
+			over.hi, over.optional = g.released, false
+		}
 		return append(ops, over)
 	case Fail:
 		if g.releaseWord && (g.expire < 0 || g.expire > g.released) {
@@ -185,6 +190,7 @@ type plainState struct {
 type plainSearch struct {
 	ops    []plainOp
 	tokens bool
+	retake bool // a client may be granted its own lease again
 	failed map[string]bool
 	budget int
 }
@@ -192,7 +198,7 @@ type plainSearch struct {
 // plainVerdict says whether some order of the answers is that of a single lock.
 // Unknown: there were too many to try.
 func plainVerdict(p Params, h History) Status {
-	s := &plainSearch{ops: plainly(p, h), tokens: p.Promises.Tokens, failed: map[string]bool{}, budget: 60_000}
+	s := &plainSearch{ops: plainly(p, h), tokens: p.Promises.Tokens, retake: !p.Promises.NoRetake, failed: map[string]bool{}, budget: 60_000}
 	if len(s.ops) > 64 {
 		return Unknown
 	}
@@ -228,14 +234,52 @@ func (s *plainSearch) from(st plainState) bool {
 		if st.done&(1<<i) != 0 || max(st.now, op.lo) > op.hi {
 			continue
 		}
-		next, ok := s.perform(st, op)
-		next.done, next.now = st.done|1<<i, max(st.now, op.lo)
-		if ok && s.from(next) {
-			return true
+		for _, next := range s.outcomes(st, op) {
+			next.done, next.now = st.done|1<<i, max(st.now, op.lo)
+			if s.from(next) {
+				return true
+			}
 		}
 	}
 	s.failed[key] = true
 	return false
+}
+
+// outcomes are the states that an operation may lead to. Where a client may be granted
+// its own lease again, all its grants that come after another without a gap are one
+// lease: what is said of one may hold for the other, and a release of one end both.
+func (s *plainSearch) outcomes(st plainState, op plainOp) []plainState {
+	var all []plainState
+	if next, ok := s.perform(st, op); ok {
+		all = append(all, next)
+	}
+	if !s.retake {
+		return all
+	}
+	own := slices.DeleteFunc(slices.Clone(st.holders), func(t plainOp) bool { return t.client != op.client })
+	if len(own) == 0 || op.kind == "named" {
+		return all
+	}
+	without := st
+	without.holders = slices.DeleteFunc(slices.Clone(st.holders), func(t plainOp) bool { return t.client == op.client })
+	switch op.kind {
+	case "take", "maybe":
+		if next, ok := s.perform(without, op); ok {
+			all = append(all, next)
+		}
+		if op.token == st.largest { // the lease keeps its token
+			s := *s
+			s.tokens = false
+			if next, ok := s.perform(without, op); ok {
+				all = append(all, next)
+			}
+		}
+	case "held", "gone":
+		all = append(all, st)
+	case "release", "end":
+		all = append(all, st, without)
+	}
+	return all
 }
 
 // perform lets an operation happen to the lock, if it can.
