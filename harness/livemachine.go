@@ -33,21 +33,39 @@ func (in *incarnation) access(ctx context.Context, f func()) error {
 	return nil
 }
 
-// alarm implements machine. The goroutine that waits may be late; the time that
-// it reports is when the clock came to local, rounded down.
-func (in *incarnation) alarm(local time.Duration, f func(at time.Duration)) (stop func()) {
-	ctx, cancel := context.WithCancel(in.runtime.Context())
+// follow implements machine by a goroutine that looks again and again until the
+// belief is over or the process is. It may be as late as it likes: an end of
+// validity is computed, and a notice counts from the last look before it.
+func (in *incarnation) follow(g *grant) {
+	if !g.follow() {
+		return
+	}
+	lost := g.lease.Lost()
 	in.runtime.Go(func() {
-		defer cancel()
-		if in.runtime.Sleep(ctx, local-in.runtime.Now()) != nil {
-			return
+		every := in.slot.run.lookEvery()
+		for in.runtime.Sleep(lost, every) == nil && g.follow() {
 		}
-		if at, ok := in.slot.clock.TrueAt(local); ok {
-			f(at)
-		}
+		g.follow()
 	})
-	return cancel
 }
+
+// lookEvery is how much of a belief may be left out, at most, because a notice of
+// its end was not seen at once.
+func (l *liveRun) lookEvery() time.Duration {
+	return min(max(l.scenario.TTL.D()/50, time.Millisecond), 20*time.Millisecond)
+}
+
+// passed implements machine with the clock's own arithmetic.
+func (in *incarnation) passed(local, now time.Duration) (at time.Duration, ok bool) {
+	clock := in.slot.clock
+	if at, ok = clock.TrueAt(local); !ok {
+		return 0, local <= clock.At(0) // from before the run, or never
+	}
+	return at, at <= now
+}
+
+// surely implements machine: it was last seen then.
+func (in *incarnation) surely(last, _ time.Duration) time.Duration { return last }
 
 // die implements machine. The goroutine ends once the process runs again, or
 // the run does; windDown waits for it. A process that has crashed meanwhile

@@ -150,6 +150,23 @@ func (s *slot) restart() {
 	}
 }
 
+// settle records what became of the beliefs of the slot's process, for the end of
+// the history.
+func (s *slot) settle() {
+	s.mu.Lock()
+	in := s.current
+	s.mu.Unlock()
+	if in == nil {
+		return
+	}
+	in.mu.Lock()
+	c := in.client
+	in.mu.Unlock()
+	if c != nil {
+		c.settleAll()
+	}
+}
+
 func (in *incarnation) wait(ctx context.Context) error {
 	in.mu.Lock()
 	started := in.client != nil

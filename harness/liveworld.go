@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/lockproof/lockproof/harness/live"
@@ -20,8 +19,8 @@ import (
 const windDown = 10 * time.Second
 
 // liveNoticeSlack is how late a goroutine may be in telling of a loss that its
-// clock has long decided, on a machine that is not busy. How much later this one
-// was in waking its goroutines is measured during the run, and added.
+// clock has long decided, on a machine that is not busy. By how much this one was
+// late in waking its goroutines is measured during the run, and added.
 const liveNoticeSlack = 500 * time.Millisecond
 
 // liveRun is one run against a real server.
@@ -31,9 +30,10 @@ type liveRun struct {
 	choices *live.Choices
 	started time.Time
 	slots   []*slot
-	// background is the restarts under way, and the watch of lateness.
+	// background is the restarts under way, and the watch for stalls.
 	background tasks
-	late       atomic.Int64 // by how much a goroutine was woken too late, at worst
+	stalls     stallWatch
+	healed     time.Duration // when the last fault was over
 
 	ctx  context.Context // ends with the run
 	stop context.CancelCauseFunc
@@ -84,17 +84,22 @@ func (l *liveRun) perform(ctx context.Context) (*Result, error) {
 		return nil, errors.Join(err, l.windDown())
 	}
 	l.started = time.Now()
-	l.background.Go(l.watchLateness)
+	l.stalls.now = l.now
+	l.stalls.watch(l.ctx, l.background.Go)
 	for _, s := range l.slots {
 		if err := s.current.start(); err != nil {
 			return nil, errors.Join(err, l.windDown())
 		}
 	}
 	err := l.inject(ctx)
-	if ctx.Err() == nil && err == nil {
-		waitUntil(ctx, l.scenario.end()-l.now())
+	l.healed = max(l.now(), l.scenario.healAt())
+	if err == nil {
+		l.awaitEnd(ctx)
 	}
-	end := l.now()
+	end := l.rec.cut()
+	for _, s := range l.slots {
+		s.settle()
+	}
 	l.rec.close()
 	interrupted := ctx.Err() != nil
 	if err := errors.Join(err, l.windDown()); err != nil && !interrupted {
@@ -103,15 +108,18 @@ func (l *liveRun) perform(ctx context.Context) (*Result, error) {
 	return l.result(ctx, end, interrupted), nil
 }
 
-// watchLateness ends with the run; windDown waits for it.
-func (l *liveRun) watchLateness() {
-	const tick = 10 * time.Millisecond
-	for l.ctx.Err() == nil {
-		from := time.Now()
-		waitUntil(l.ctx, tick)
-		if late := int64(time.Since(from) - tick); late > l.late.Load() {
-			l.late.Store(late)
+// awaitEnd waits until the liveness phase is over. What the process lost of it is
+// added, up to maxExtension of the phase: a machine that gives even less leaves
+// the liveness unknown.
+func (l *liveRun) awaitEnd(ctx context.Context) {
+	const maxExtension = 4
+	phase := l.scenario.end() - l.scenario.healAt()
+	for ctx.Err() == nil {
+		left := l.healed + phase + min(l.stalls.lost(l.healed), maxExtension*phase) - l.now()
+		if left <= 0 {
+			return
 		}
+		waitUntil(ctx, left)
 	}
 }
 
@@ -183,8 +191,13 @@ func (l *liveRun) result(ctx context.Context, end time.Duration, interrupted boo
 	r := &Result{
 		Scenario: l.scenario, Server: l.target.Describe(), Params: l.params(end), History: l.rec.history, Interrupted: interrupted,
 	}
-	r.Params.NoticeSlack = liveNoticeSlack + 4*time.Duration(l.late.Load())
-	r.Params.HealAt = min(r.Params.HealAt, end)
+	stalls, lateness := l.stalls.found()
+	r.Params.Stalls, r.Params.Lateness = stalls, lateness
+	for _, s := range stalls {
+		lateness = max(lateness, s.To-s.From)
+	}
+	r.Params.NoticeSlack = liveNoticeSlack + 4*lateness
+	r.Params.HealAt = min(l.healed, end)
 	if interrupted {
 		ctx = context.WithoutCancel(ctx)
 	}

@@ -19,17 +19,21 @@ type recorder struct {
 	grants    int64
 	processes int
 	closed    bool
+	// cutAt is the end of the history, once it is known: what happened later is
+	// not recorded, what happened earlier may still be.
+	cutAt time.Duration
 }
 
-// add records e, now.
-func (r *recorder) add(e linearizability.Event) {
+// add records e, now, and returns the time.
+func (r *recorder) add(e linearizability.Event) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
-		return
+	now := r.now()
+	if !r.closed && r.cutAt == 0 {
+		e.At = int64(now)
+		r.history = append(r.history, e)
 	}
-	e.At = int64(r.now())
-	r.history = append(r.history, e)
+	return now
 }
 
 // addAt records e at a time that may already have passed. The history is put in
@@ -37,7 +41,7 @@ func (r *recorder) add(e linearizability.Event) {
 func (r *recorder) addAt(at time.Duration, e linearizability.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed {
+	if r.closed || r.cutAt != 0 && at > r.cutAt {
 		return
 	}
 	e.At = int64(at)
@@ -128,6 +132,15 @@ func (r *resource) write(lockIndex int, e linearizability.Event, b base) {
 		e.Phase = linearizability.Fail
 	}
 	r.rec.add(e)
+}
+
+// cut ends the history now, and returns when that is. What is known to have come
+// earlier is still taken until close.
+func (r *recorder) cut() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cutAt = r.now()
+	return r.cutAt
 }
 
 // close ends the recording and puts the history in order.

@@ -29,10 +29,44 @@ func (m *simMachine) choose(stream string, n uint64) uint64 { return m.w.Choose(
 
 func (m *simMachine) access(ctx context.Context, f func()) error { return m.n.RoundTrip(ctx, f) }
 
-func (m *simMachine) alarm(local time.Duration, f func(at time.Duration)) (stop func()) {
-	a := m.n.AtLocal(local, func() { f(m.w.Now()) })
-	return func() { a.Stop() }
+// follow implements machine. An alarm looks at the very instant at which the
+// validity ends, whether or not the process is awake; a task looks once the lock
+// has told of a loss, and ends with the lease.
+func (m *simMachine) follow(g *grant) {
+	armed := false
+	var alarm sim.Alarm
+	var arm func(until time.Duration)
+	arm = func(until time.Duration) {
+		if armed {
+			return // it finds the later end when it goes off
+		}
+		armed = true
+		alarm = m.n.AtLocal(until, func() {
+			armed = false
+			g.follow()
+			if until, ok := g.ahead(); ok {
+				arm(until)
+			}
+		})
+	}
+	if until, bounded := g.lease.ValidUntil(); bounded {
+		arm(until)
+	}
+	g.rearm, g.stop = arm, func() { alarm.Stop() }
+	rt, lost := m.n.Runtime(), g.lease.Lost()
+	rt.Go(func() {
+		_ = rt.Sleep(lost, forever)
+		g.follow()
+	})
 }
+
+// passed implements machine: what ended earlier was seen by an alarm at once.
+func (m *simMachine) passed(local, now time.Duration) (at time.Duration, ok bool) {
+	return now, m.n.Runtime().Now() >= local
+}
+
+// surely implements machine: nothing is seen later than it happens.
+func (m *simMachine) surely(_, now time.Duration) time.Duration { return now }
 
 func (m *simMachine) die(d time.Duration) { m.n.Die(d) }
 
@@ -167,7 +201,7 @@ func (r *run) params(end time.Duration) linearizability.Params {
 	p := linearizability.Params{
 		TTL: s.TTL.D(), MaxClockDriftPPM: s.MaxClockDriftPPM, HealAt: s.healAt(), End: end,
 		LivenessTTLs: s.LivenessTTLs - 2, PollEvery: s.PollEvery.D(), NoticeSlack: time.Millisecond,
-		Promises: r.subject.Promised(s.settings()), Clients: s.Clients,
+		Promises: r.promises, Clients: s.Clients,
 	}
 	for _, f := range s.Plan {
 		switch f.Kind {

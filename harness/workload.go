@@ -20,9 +20,15 @@ type machine interface {
 	choose(stream string, n uint64) uint64
 	// access makes a round trip to the protected resource, where f runs.
 	access(ctx context.Context, f func()) error
-	// alarm calls f once the runtime's clock reads local, with the true time at
-	// which it did. It is not subject to pauses.
-	alarm(local time.Duration, f func(at time.Duration)) (stop func())
+	// follow makes a grant be looked at whenever the belief in it may have changed
+	// by itself.
+	follow(g *grant)
+	// passed returns the true time at which the runtime's clock came to local, if
+	// it had by the true time now. Rounded, it is early.
+	passed(local, now time.Duration) (at time.Duration, ok bool)
+	// surely is the latest time up to which something surely stood that stood at
+	// last and was found gone at now.
+	surely(last, now time.Duration) time.Duration
 	// die crashes the process and restarts it after d. The caller must stand
 	// still then.
 	die(d time.Duration)
@@ -32,6 +38,7 @@ type machine interface {
 type run struct {
 	scenario Scenario
 	subject  subjects.Subject
+	promises linearizability.Promises
 	rec      *recorder
 	resource *resource
 	locks    []string
@@ -40,7 +47,7 @@ type run struct {
 }
 
 func newRun(s Scenario, subject subjects.Subject, now func() time.Duration) *run {
-	r := &run{scenario: s, subject: subject, rec: &recorder{now: now}}
+	r := &run{scenario: s, subject: subject, promises: subject.Promised(s.settings()), rec: &recorder{now: now}}
 	r.resource = newResource(s.Locks, r.rec)
 	for i := range s.Locks {
 		r.locks = append(r.locks, "lock-"+strconv.Itoa(i))
@@ -63,16 +70,6 @@ type client struct {
 	grants  map[subjects.Lease]*grant
 }
 
-// grant is one successful acquire, as the client that got it keeps it.
-type grant struct {
-	event linearizability.Event // client, process, lock, token and number
-	lock  int
-	over  bool // released, or the belief ended
-	// renewing: a renewal was recorded as invoked and not yet as ended.
-	renewing bool
-	stop     func()
-}
-
 // start makes the client's lock. It fails only on settings that the subject
 // does not accept.
 func (r *run) start(index int, m machine) (*client, error) {
@@ -86,19 +83,6 @@ func (r *run) start(index int, m machine) (*client, error) {
 	var err error
 	c.locker, err = r.subject.New(env)
 	return c, err
-}
-
-// crash records the end of the process. Nothing that its tasks do later counts.
-func (c *client) crash() {
-	c.mu.Lock()
-	if c.dead {
-		c.mu.Unlock()
-		return
-	}
-	c.dead = true
-	e := linearizability.Event{Client: c.index, Process: c.process, Op: linearizability.OpCrash, Phase: linearizability.Info}
-	c.mu.Unlock()
-	c.run.rec.add(e)
 }
 
 // record adds an event of this process, unless it is dead.
@@ -201,15 +185,7 @@ func (c *client) acquired(e linearizability.Event, i int, lease subjects.Lease, 
 		}
 		return nil
 	}
-	e.Phase, e.Token, e.Grant = linearizability.Ok, lease.Token(), c.run.rec.newGrant()
-	g := &grant{event: e, lock: i}
-	c.mu.Lock()
-	c.grants[lease] = g
-	c.mu.Unlock()
-	c.record(e)
-	c.watchValidity(lease, g)
-	c.watchLoss(lease, g)
-	return g
+	return c.begin(e, i, lease)
 }
 
 func (c *client) nextProcess() {
@@ -230,49 +206,6 @@ func ownerIndex(owner string) int {
 		}
 	}
 	return -1
-}
-
-// watchValidity records the moment at which the holder's own clock ends its
-// belief, whether or not the holder is awake to see it.
-func (c *client) watchValidity(lease subjects.Lease, g *grant) {
-	until, bounded := lease.ValidUntil()
-	if !bounded {
-		return
-	}
-	stop := c.m.alarm(until, func(at time.Duration) {
-		if now, _ := lease.ValidUntil(); now > until {
-			c.watchValidity(lease, g)
-			return
-		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if g.over || c.dead {
-			return
-		}
-		e := g.event
-		e.Op, e.Phase = linearizability.OpExpire, linearizability.Info
-		c.run.rec.addAt(at, e)
-	})
-	c.mu.Lock()
-	g.stop = stop
-	c.mu.Unlock()
-}
-
-// watchLoss records that the lock told its holder of a loss. The task ends with
-// the lease or with its release.
-func (c *client) watchLoss(lease subjects.Lease, g *grant) {
-	lost := lease.Lost()
-	c.rt.Go(func() {
-		_ = c.rt.Sleep(lost, forever)
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if lost.Err() == nil || g.over || c.dead || errors.Is(context.Cause(lost), lock.ErrReleased) {
-			return
-		}
-		e := g.event
-		e.Op, e.Phase = linearizability.OpLost, linearizability.Info
-		c.run.rec.add(e)
-	})
 }
 
 // believedOut reports whether the holder does not believe in its lease any more.
@@ -316,32 +249,29 @@ func (c *client) holdAndDie(lease subjects.Lease, g *grant) {
 // effect reads the resource, stands still for a moment, and writes.
 func (c *client) effect(lease subjects.Lease, g *grant) {
 	var b base
-	err := c.m.access(lease.Lost(), func() { b = c.run.resource.read(g.lock, g.event) })
+	err := c.m.access(lease.Lost(), func() {
+		g.follow()
+		b = c.run.resource.read(g.lock, g.event)
+	})
 	if err != nil {
 		return
 	}
 	if c.rt.Sleep(lease.Lost(), c.upTo("park", c.run.scenario.Workload.EffectEvery.D()/4)) != nil || c.believedOut(lease) {
 		return
 	}
-	_ = c.m.access(lease.Lost(), func() { c.run.resource.write(g.lock, g.event, b) })
+	_ = c.m.access(lease.Lost(), func() {
+		g.follow()
+		c.run.resource.write(g.lock, g.event, b)
+	})
 }
 
 // release gives the lock back. The belief ends at the invoke.
 func (c *client) release(ctx context.Context, lease subjects.Lease, g *grant) {
-	e := g.event
-	e.Op, e.Phase = linearizability.OpRelease, linearizability.Invoke
-	c.mu.Lock()
-	if c.dead {
-		c.mu.Unlock()
+	if !g.end(linearizability.OpRelease, linearizability.Invoke) {
 		return
 	}
-	g.over = true
-	if g.stop != nil {
-		g.stop()
-	}
-	c.run.rec.add(e)
-	c.mu.Unlock()
-
+	e := g.event
+	e.Op = linearizability.OpRelease
 	err := lease.Release(ctx)
 	switch {
 	case err == nil:
@@ -380,14 +310,21 @@ func (o observer) RenewReturned(l subjects.Lease, err error, lost bool) {
 // one before its Acquire has returned; what is not recorded makes the checks
 // weaker, never wrong.
 func (o observer) renew(l subjects.Lease, phase linearizability.Phase, detail string) {
-	o.c.mu.Lock()
-	defer o.c.mu.Unlock()
-	g := o.c.grants[l]
-	if g == nil || o.c.dead || g.renewing == (phase == linearizability.Invoke) {
-		return
+	if g := o.c.renewed(l, phase, detail); g != nil {
+		g.follow()
+	}
+}
+
+func (c *client) renewed(l subjects.Lease, phase linearizability.Phase, detail string) *grant {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g := c.grants[l]
+	if g == nil || c.dead || g.renewing == (phase == linearizability.Invoke) {
+		return nil
 	}
 	g.renewing = phase == linearizability.Invoke
 	e := g.event
 	e.Op, e.Phase, e.Detail = linearizability.OpRenew, phase, detail
-	o.c.run.rec.add(e)
+	c.run.rec.add(e)
+	return g
 }

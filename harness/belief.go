@@ -1,0 +1,248 @@
+package harness
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/lock"
+	"github.com/lockproof/lockproof/subjects"
+)
+
+// grant is one successful acquire, and the life of its client's belief in it.
+//
+// A belief ends at the earliest of: the end of validity on the client's clock,
+// the invoke of a release, the notice of a loss, a crash. All of them meet here,
+// and what is recorded is when each one came in true time, not when a goroutine
+// got to run that noticed it. On a busy machine, or in a process that was stopped
+// in between, that makes all the difference:
+//
+//	validity    |=================|
+//	the alarm                     :         (late)        alarm
+//	release                       :              release
+//	recorded                    expire           release
+//
+// So whoever ends a belief, or acts on one, looks first: if the end of validity
+// lies behind by then, it goes into the history at its own time.
+//
+// What is not known to the nanosecond is rounded against us: a belief begins no
+// earlier and ends no later than it did.
+type grant struct {
+	c     *client
+	lease subjects.Lease
+	event linearizability.Event // client, process, lock, token and number
+	lock  int
+	// final: the lock promises that a belief that ended never comes back.
+	final bool
+	// rearm, if set, is told the new end of a validity that came back.
+	rearm func(until time.Duration)
+
+	// The rest is guarded by c.mu.
+	from    time.Duration // true time from which the belief is recorded
+	until   time.Duration // the end of validity as last seen, on the client's clock
+	bounded bool          // there is such an end
+	seen    time.Duration // true time of the last look
+	expired bool          // the belief has reached its end and not come back
+	over    bool          // released, or told of the loss
+	stop    func()        // takes back what follows the grant
+	// renewing: a renewal was recorded as invoked and not yet as ended.
+	renewing bool
+}
+
+// glimpse is what a lease says of itself. It was asked at true time at or later.
+type glimpse struct {
+	at      time.Duration
+	until   time.Duration
+	bounded bool
+	told    bool // of a loss
+}
+
+// look asks the lease. It must be called without c.mu: a lease may have a mutex
+// of its own, which it may hold when it calls the observer.
+//
+// The time is read first. What the lease says then is as new as that or newer, so
+// that an end that lies before it has surely passed without a renewal, and a
+// notice that was not given yet was not given by then.
+func (g *grant) look() glimpse {
+	v := glimpse{at: g.c.run.rec.now()}
+	v.until, v.bounded = g.lease.ValidUntil()
+	lost := g.lease.Lost()
+	v.told = lost.Err() != nil && !errors.Is(context.Cause(lost), lock.ErrReleased)
+	return v
+}
+
+// follow records what has become of the belief until now, and reports whether it
+// can still change.
+func (g *grant) follow() bool {
+	v := g.look()
+	g.c.mu.Lock()
+	if g.c.dead {
+		g.c.mu.Unlock()
+		return false
+	}
+	resumed := g.settle(v)
+	live, until := !g.over, g.until
+	g.c.mu.Unlock()
+	if resumed && g.rearm != nil {
+		g.rearm(until)
+	}
+	return live
+}
+
+// ahead returns the end of validity if it is still to come.
+func (g *grant) ahead() (until time.Duration, ok bool) {
+	g.c.mu.Lock()
+	defer g.c.mu.Unlock()
+	return g.until, g.bounded && !g.expired && !g.over && !g.c.dead
+}
+
+// settle brings the record up to what a look saw. It is called with c.mu held.
+func (g *grant) settle(v glimpse) (resumed bool) {
+	if g.over || v.at < g.seen {
+		return false // a look that was overtaken by a later one
+	}
+	if v.bounded {
+		resumed = g.validity(v)
+	}
+	if v.told {
+		g.record(g.c.m.surely(g.seen, v.at), linearizability.OpLost)
+		g.over = true
+	}
+	g.seen = v.at
+	return resumed
+}
+
+// validity records the end of validity, and its return. A lease that was extended
+// between two looks although its end lay between them too may have had a gap:
+//
+//	looks       |        seen                 now       |
+//	validity    |==================|  ?    ?=================|
+//
+// A lock that promises that an end is final can only have extended it in time;
+// for any other lock nobody surely believed in between.
+func (g *grant) validity(v glimpse) (resumed bool) {
+	before, was := g.until, g.bounded
+	g.until, g.bounded = v.until, true
+	end, ended := g.c.m.passed(v.until, v.at)
+	switch {
+	case ended:
+		if !g.expired {
+			g.expire(end)
+		}
+		return false
+	case g.expired:
+	case !was || g.final || v.until <= before:
+		return false
+	default:
+		if end, ended = g.c.m.passed(before, v.at); !ended {
+			return false
+		}
+		g.expire(end)
+	}
+	if v.told {
+		return false
+	}
+	g.resume()
+	return true
+}
+
+func (g *grant) expire(at time.Duration) {
+	g.record(at, linearizability.OpExpire)
+	g.expired = true
+}
+
+// resume is recorded now: the look that saw it began earlier, and the belief may
+// have come back since.
+func (g *grant) resume() {
+	g.expired = false
+	g.from = max(g.from, g.c.run.rec.now())
+	g.record(g.from, linearizability.OpResume)
+}
+
+// record adds what happened to the belief, not before its beginning: an end that
+// was reached on the way back from Acquire leaves nothing of it.
+func (g *grant) record(at time.Duration, op linearizability.Op) {
+	e := g.event
+	e.Op, e.Phase = op, linearizability.Info
+	g.c.run.rec.addAt(max(at, g.from), e)
+}
+
+// end looks a last time and ends the belief by op, at the time of that look. It
+// reports false where the process is dead and does nothing any more.
+func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
+	v := g.look()
+	g.c.mu.Lock()
+	defer g.c.mu.Unlock()
+	if g.c.dead {
+		return false
+	}
+	g.settle(v)
+	g.over = true
+	if g.stop != nil {
+		g.stop()
+	}
+	e := g.event
+	e.Op, e.Phase = op, phase
+	g.c.run.rec.addAt(max(v.at, g.from), e)
+	return true
+}
+
+// begin records that an acquire was granted, and from then on what becomes of it.
+func (c *client) begin(e linearizability.Event, lockIndex int, lease subjects.Lease) *grant {
+	e.Phase, e.Token, e.Grant = linearizability.Ok, lease.Token(), c.run.rec.newGrant()
+	g := &grant{c: c, lease: lease, event: e, lock: lockIndex, final: c.run.promises.EndIsFinal}
+	c.mu.Lock()
+	if !c.dead {
+		g.from = c.run.rec.add(e)
+		g.seen = g.from
+		c.grants[lease] = g
+	}
+	c.mu.Unlock()
+	c.m.follow(g)
+	return g
+}
+
+// crash records the end of the process, and before it whatever ended earlier.
+// Nothing that its tasks do later counts.
+func (c *client) crash() {
+	c.mu.Lock()
+	if c.dead {
+		c.mu.Unlock()
+		return
+	}
+	c.dead = true
+	e := linearizability.Event{Client: c.index, Process: c.process, Op: linearizability.OpCrash, Phase: linearizability.Info}
+	at := c.run.rec.now()
+	live := c.live()
+	c.mu.Unlock()
+	for _, g := range live { // nobody else settles them any more
+		v := g.look()
+		v.at = at
+		c.mu.Lock()
+		g.settle(v)
+		c.mu.Unlock()
+	}
+	c.run.rec.addAt(at, e)
+}
+
+// live returns the grants that were not given back, the oldest first: a map has
+// no order. It is called with c.mu held.
+func (c *client) live() []*grant {
+	return slices.SortedFunc(maps.Values(c.grants), func(a, b *grant) int {
+		return cmp.Compare(a.event.Grant, b.event.Grant)
+	})
+}
+
+// settleAll records what has become of every belief until now, without ending any.
+func (c *client) settleAll() {
+	c.mu.Lock()
+	live := c.live()
+	c.mu.Unlock()
+	for _, g := range live {
+		g.follow()
+	}
+}
