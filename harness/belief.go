@@ -195,6 +195,7 @@ func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
 func (c *client) begin(e linearizability.Event, lockIndex int, lease subjects.Lease) *grant {
 	e.Phase, e.Token, e.Grant = linearizability.Ok, lease.Token(), c.run.rec.newGrant()
 	g := &grant{c: c, lease: lease, event: e, lock: lockIndex, final: c.run.promises.EndIsFinal}
+	g.event.Renews = false
 	c.mu.Lock()
 	if !c.dead {
 		g.from = c.run.rec.add(e)

@@ -50,6 +50,11 @@ func runLiveLogged(ctx context.Context, s Scenario, logOps bool) (*Result, []Sto
 	if err != nil {
 		return nil, nil, err
 	}
+	return runLiveSubject(ctx, s, subject, logOps)
+}
+
+// runLiveSubject is runLive for a subject that need not be in the registry.
+func runLiveSubject(ctx context.Context, s Scenario, subject subjects.Subject, logOps bool) (*Result, []StoreOp, error) {
 	srv, err := openTarget(ctx, s, subject)
 	if err != nil {
 		return nil, nil, err

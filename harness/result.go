@@ -20,6 +20,9 @@ type Result struct {
 	// TraceHash is over every decision of a simulated run; 0 of a live one.
 	TraceHash uint64
 	Counters  Counters
+	// Stuck is how the subject brought the simulation to a standstill, with the
+	// stacks of its goroutines; "" if it did not.
+	Stuck string
 	// Interrupted: the run was ended early; the verdict is on what there was, and
 	// never ok.
 	Interrupted bool

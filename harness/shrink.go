@@ -14,6 +14,9 @@ const shrinkBudget = 600
 // shorter faults, a shorter run, fewer clients. What it returns was run and
 // failed.
 func Shrink(ctx context.Context, r *Result) (*Result, error) {
+	if r.Stuck != "" {
+		return r, nil // every try that fails would leave a goroutine that never ends
+	}
 	broken := ""
 	for _, p := range r.Verdict.Properties {
 		if p.Verdict == linearizability.Violation && !p.Informational {
@@ -27,7 +30,7 @@ func Shrink(ctx context.Context, r *Result) (*Result, error) {
 			return false
 		}
 		again, err := simulate(ctx, s, nil)
-		if err != nil || again.Interrupted {
+		if err != nil || again.Interrupted || again.Stuck != "" {
 			return false
 		}
 		if p, ok := again.Verdict.Property(broken); !ok || p.Verdict != linearizability.Violation {

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
@@ -86,10 +87,13 @@ func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, er
 type scratch struct {
 	history linearizability.History
 	checker linearizability.Checker
+	// For tests: a subject that is not in the registry, and sim.Config.StuckAfter.
+	subject    *subjects.Subject
+	stuckAfter time.Duration
 }
 
 func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
-	subject, err := subjects.Find(s.Subject)
+	subject, err := b.find(s.Subject)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -100,6 +104,7 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	s = s.withVariant()
 	cfg := s.World.config()
 	cfg.Chooser, cfg.Plan, cfg.Clients = chooser, s.Plan, s.Clients
+	cfg.StuckAfter = b.stuckAfter
 	if subject.BucketTTL {
 		cfg.Store.BucketTTL = s.TTL.D()
 	}
@@ -117,11 +122,15 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	if err := r.populate(w); err != nil {
 		return nil, nil, err
 	}
-	if err := r.runTo(ctx, w, s.healAt()); err != nil {
-		return nil, nil, err
+	if err = r.runTo(ctx, w, s.healAt()); err == nil {
+		w.Heal()
+		err = r.runTo(ctx, w, s.end())
 	}
-	w.Heal()
-	if err := r.runTo(ctx, w, s.end()); err != nil {
+	if errors.Is(err, sim.ErrStuck) {
+		b.history = nil
+		return r.stuck(ctx, err), nil, nil
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	r.rec.closed = true
@@ -143,6 +152,13 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 		return result, r.ops.ops, nil
 	}
 	return result, nil, nil
+}
+
+func (b *scratch) find(name string) (subjects.Subject, error) {
+	if b.subject != nil {
+		return *b.subject, nil
+	}
+	return subjects.Find(name)
 }
 
 // glance is how much true time passes between two looks at the context: some

@@ -11,7 +11,12 @@ import (
 
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/sim"
+	"github.com/lockproof/lockproof/subjects"
 )
+
+// stuckAtMost is how many runs of a sweep may come to a standstill: each leaves a
+// goroutine behind that nobody can end, and that may keep a processor busy.
+const stuckAtMost = 3
 
 // keptFailures is how many failing runs a sweep keeps whole.
 const keptFailures = 5
@@ -63,6 +68,10 @@ type Sweep struct {
 	Progress func(done, failed int)
 
 	over func() bool // in place of Budget, for tests
+	// subject is tested in the place of Base's, and taken for stuck after
+	// stuckAfter, in tests.
+	subject    *subjects.Subject
+	stuckAfter time.Duration
 }
 
 // Run runs the sweep until it is done or ctx ends; then the summary is of what
@@ -81,13 +90,13 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 	outer := ctx
 	ctx, cancel := context.WithCancelCause(outer)
 	defer cancel(nil)
-	var done, failed atomic.Int64
+	var done, failed, stuck atomic.Int64
 	parts := make([]*partial, max(1, sw.Workers))
 	var workers sync.WaitGroup
 	for i := range parts {
 		parts[i] = &partial{hashes: map[int]uint64{}}
 		workers.Go(func() { // ends when the seeds do, or ctx; awaited below
-			var b scratch
+			b := scratch{subject: sw.subject, stuckAfter: sw.stuckAfter}
 			for ctx.Err() == nil {
 				n, more := seeds.take()
 				if !more {
@@ -102,6 +111,9 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 					return // perhaps judged in part only: not counted
 				}
 				parts[i].add(n, r)
+				if r.Stuck != "" && stuck.Add(1) >= stuckAtMost {
+					cancel(errEnough)
+				}
 				if r.Verdict.Verdict == linearizability.Violation {
 					if f := failed.Add(1); sw.StopAfter > 0 && f >= int64(sw.StopAfter) {
 						cancel(errEnough)
@@ -226,10 +238,10 @@ func (sw *Sweep) one(ctx context.Context, n int, b *scratch) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", s.Seed, err)
 	}
-	if r.Interrupted || r.Verdict.Verdict != linearizability.Violation {
+	if r.Interrupted || r.Verdict.Verdict != linearizability.Violation || r.Stuck != "" {
 		return r, nil
 	}
-	again, err := simulate(ctx, s, nil)
+	again, _, err := (&scratch{subject: sw.subject}).simulate(ctx, s, nil, false)
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", s.Seed, err)
 	}

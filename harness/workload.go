@@ -120,7 +120,7 @@ func (c *client) chance(stream string, permille uint64) bool {
 func (c *client) turn(ctx context.Context) {
 	w := c.run.scenario.Workload
 	i := int(c.m.choose("lock", uint64(len(c.run.locks))))
-	o := subjects.Options{Try: c.chance("try", w.Try), NoRenewal: c.chance("abandon", w.Abandon)}
+	o := subjects.Options{Try: c.chance("try", w.Try), NoRenewal: c.run.promises.RenewalOff && c.chance("abandon", w.Abandon)}
 	lease, g := c.acquire(ctx, i, o)
 	if lease == nil {
 		return
@@ -146,8 +146,9 @@ func (c *client) acquire(ctx context.Context, i int, o subjects.Options) (subjec
 	c.mu.Lock()
 	e.Process = c.process
 	c.mu.Unlock()
-	e.Phase = linearizability.Invoke
+	e.Phase, e.Try = linearizability.Invoke, o.Try
 	c.record(e)
+	e.Try = false
 
 	ask, cancel := context.WithCancel(ctx)
 	patience := func() {}
@@ -155,11 +156,15 @@ func (c *client) acquire(ctx context.Context, i int, o subjects.Options) (subjec
 		after := c.upTo("patience", 2*c.run.scenario.TTL.D())
 		patience = c.rt.Go(func() {
 			if c.rt.Sleep(ask, after) == nil {
+				giveUp := e
+				giveUp.Op, giveUp.Phase = linearizability.OpGiveUp, linearizability.Info
+				c.record(giveUp)
 				cancel()
 			}
 		})
 	}
 	lease, err := c.locker.Acquire(ask, c.run.locks[i], o)
+	e.Renews = err == nil && !o.NoRenewal
 	g := c.acquired(e, i, lease, err)
 	cancel()
 	patience()
