@@ -37,7 +37,8 @@ type grant struct {
 	event linearizability.Event // client, process, lock, token and number
 	lock  int
 	// final: the lock promises that a belief that ended never comes back.
-	final bool
+	final    bool
+	requests *counter // of the acquire, and of the renewals after it
 	// rearm, if set, is told the new end of a validity that came back.
 	rearm func(until time.Duration)
 
@@ -48,9 +49,15 @@ type grant struct {
 	seen    time.Duration // true time of the last look
 	expired bool          // the belief has reached its end and not come back
 	over    bool          // released, or told of the loss
+	given   bool          // released, by its holder or by the close of its client
 	stop    func()        // takes back what follows the grant
-	// renewing: a renewal was recorded as invoked and not yet as ended.
+	// renewing: a renewal was recorded as invoked and not yet as ended. renewals
+	// are those under way, overlap that there was more than one at a time, and
+	// before what the requests of the acquire came to when the first began.
 	renewing bool
+	renewals int
+	overlap  bool
+	before   int32
 }
 
 // glimpse is what a lease says of itself. It was asked at true time at or later.
@@ -172,16 +179,17 @@ func (g *grant) record(at time.Duration, op linearizability.Op) {
 }
 
 // end looks a last time and ends the belief by op, at the time of that look. It
-// reports false where the process is dead and does nothing any more.
+// reports false where the process is dead and does nothing any more, and where the
+// lock was given back before.
 func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
 	v := g.look()
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
-	if g.c.dead {
+	if g.c.dead || g.given {
 		return false
 	}
 	g.settle(v)
-	g.over = true
+	g.over, g.given = true, true
 	if g.stop != nil {
 		g.stop()
 	}
@@ -191,18 +199,27 @@ func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
 	return true
 }
 
-// begin records that an acquire was granted, and from then on what becomes of it.
-func (c *client) begin(e linearizability.Event, lockIndex int, lease subjects.Lease) *grant {
+// begin records with e that an acquire was granted, and from then on what becomes of
+// it.
+func (a *asking) begin(e linearizability.Event, lease subjects.Lease) *grant {
+	c := a.t.c
 	e.Phase, e.Token, e.Grant = linearizability.Ok, lease.Token(), c.run.rec.newGrant()
-	g := &grant{c: c, lease: lease, event: e, lock: lockIndex, final: c.run.promises.EndIsFinal}
-	g.event.Renews = false
+	g := &grant{c: c, lease: lease, event: e, lock: a.lock, final: c.run.promises.EndIsFinal, requests: a.requests}
+	g.event.Renews, g.event.Requests = false, 0
 	c.mu.Lock()
+	a.end()
 	if !c.dead {
 		g.from = c.run.rec.add(e)
 		g.seen = g.from
 		c.grants[lease] = g
 	}
+	closed := c.closed != a.closed
 	c.mu.Unlock()
+	if closed && g.end(linearizability.OpRelease, linearizability.Invoke) {
+		// A close that came between the grant and this has given it back.
+		g.returned(linearizability.Info, "by close", 0)
+		return g
+	}
 	c.m.follow(g)
 	return g
 }
@@ -216,9 +233,8 @@ func (c *client) crash() {
 		return
 	}
 	c.dead = true
-	e := linearizability.Event{Client: c.index, Process: c.process, Op: linearizability.OpCrash, Phase: linearizability.Info}
 	at := c.run.rec.now()
-	live := c.live()
+	live, processes := c.live(), c.processes()
 	c.mu.Unlock()
 	for _, g := range live { // nobody else settles them any more
 		v := g.look()
@@ -227,7 +243,9 @@ func (c *client) crash() {
 		g.settle(v)
 		c.mu.Unlock()
 	}
-	c.run.rec.addAt(at, e)
+	for _, p := range processes {
+		c.run.rec.addAt(at, linearizability.Event{Client: c.index, Process: p, Op: linearizability.OpCrash, Phase: linearizability.Info})
+	}
 }
 
 // live returns the grants that were not given back, the oldest first: a map has

@@ -30,6 +30,11 @@ func (m stillMachine) passed(local, now time.Duration) (time.Duration, bool) {
 
 func (m stillMachine) surely(last, _ time.Duration) time.Duration { return last }
 
+// stillRuntime is not asked for the time by what is tested here.
+type stillRuntime struct{ lock.Runtime }
+
+func (stillRuntime) Now() time.Duration { return 0 }
+
 // paperLease is a lease that says what it is told to.
 type paperLease struct {
 	until time.Duration
@@ -56,7 +61,10 @@ func newPaperRun(final bool) *paperRun {
 }
 
 func (p *paperRun) client(index int) *client {
-	return &client{run: p.run, m: stillMachine{boot: -100}, index: index, process: p.rec.newProcess(), grants: map[subjects.Lease]*grant{}}
+	c := &client{run: p.run, m: stillMachine{boot: -100}, index: index, grants: map[subjects.Lease]*grant{}}
+	c.newTask()
+	c.rt, c.locker = stillRuntime{}, acquirer(nil)
+	return c
 }
 
 // grantAt lets c be granted the lock at a true time, valid until another.
@@ -64,11 +72,8 @@ func (p *paperRun) grantAt(c *client, at, until time.Duration) (*grant, *paperLe
 	p.now = at
 	l := &paperLease{until: until + 100}
 	l.lost, l.lose = context.WithCancelCause(context.Background())
-	e := linearizability.Event{Client: c.index, Process: c.process, Lock: "lock-0", Op: linearizability.OpAcquire}
-	invoke := e
-	invoke.Phase = linearizability.Invoke
-	p.rec.add(invoke)
-	return c.begin(e, 0, l), l
+	o := subjects.Options{Try: true}
+	return c.tasks[0].ask(context.Background(), 0, &o, false).returned(l, nil), l
 }
 
 // told is the history as "10 expire, 15 release".

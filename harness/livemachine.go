@@ -12,7 +12,7 @@ import (
 func (in *incarnation) env() subjects.Env {
 	return subjects.Env{
 		Client: in.slot.index, Owner: ownerName(in.slot.index), Store: in.store, Runtime: in.runtime,
-		Monotonic: in.slot.clock.Monotonic, Wall: in.slot.clock.Wall, Settings: in.slot.run.scenario.settings(),
+		Monotonic: in.slot.clock.Monotonic, Wall: in.slot.clock.Wall, Settings: in.slot.run.scenario.settings(in.slot.index),
 	}
 }
 

@@ -107,7 +107,7 @@ func (l *liveRun) perform(ctx context.Context) (*Result, error) {
 	}
 	l.rec.close()
 	interrupted := ctx.Err() != nil
-	if err := errors.Join(err, l.windDown()); err != nil && !interrupted {
+	if err := errors.Join(err, l.windDown(), l.failure()); err != nil && !interrupted {
 		return nil, err
 	}
 	return l.result(ctx, end, interrupted), nil

@@ -53,6 +53,9 @@ type Scenario struct {
 	PollEvery        Duration `json:"poll_every"`
 	RequestTimeout   Duration `json:"request_timeout"`
 	MaxClockDriftPPM int64    `json:"max_clock_drift_ppm"`
+	// Leases are each client's own settings, in the place of the four durations
+	// above, which are the longest of them. None: all clients have the same.
+	Leases []LeaseSettings `json:"leases,omitempty"`
 
 	// Duration is the safety phase, with faults. The liveness phase that follows
 	// it, with everything healed, takes LivenessTTLs leases.
@@ -81,13 +84,29 @@ type Workload struct {
 	ThinkMax Duration `json:"think_max"`
 	// Try: the turn uses TryAcquire instead of waiting.
 	Try uint64 `json:"try_permille"`
-	// GiveUp: a waiting acquire is cancelled after a while.
-	GiveUp uint64 `json:"give_up_permille"`
+	// GiveUp: a waiting acquire is cancelled after a while. WaitLimit: it has a
+	// limit of its own.
+	GiveUp    uint64 `json:"give_up_permille"`
+	WaitLimit uint64 `json:"wait_limit_permille,omitempty"`
 	// Abandon: the holder does not renew, holds past its end and, half the
 	// time, does not release.
 	Abandon uint64 `json:"abandon_permille"`
 	// Die: the holder's process crashes at a random moment, and restarts.
 	Die uint64 `json:"die_permille"`
+	// Ask: the holder asks its lease how long it stands; Renew: it renews by hand;
+	// Another: it takes a second lock. All are drawn for each access.
+	Ask     uint64 `json:"ask_permille,omitempty"`
+	Renew   uint64 `json:"renew_permille,omitempty"`
+	Another uint64 `json:"another_permille,omitempty"`
+	// Do: the turn runs a function under the lock. Inspect: it begins with a look at
+	// who holds the lock. Close: it closes the client, and opens another.
+	Do      uint64 `json:"do_permille,omitempty"`
+	Inspect uint64 `json:"inspect_permille,omitempty"`
+	Close   uint64 `json:"close_permille,omitempty"`
+	// Parallel: a process uses its client from two or three goroutines. Spread: the
+	// clients of a run have settings of their own (Scenario.Leases).
+	Parallel uint64 `json:"parallel_permille,omitempty"`
+	Spread   uint64 `json:"spread_permille,omitempty"`
 	// EffectEvery is how often a holder reads and writes the resource.
 	EffectEvery Duration `json:"effect_every"`
 }
@@ -135,8 +154,9 @@ func (s Scenario) WithDefaults() Scenario {
 	fill(&s.Duration, DefaultDuration)
 	if s.Workload == (Workload{}) {
 		s.Workload = Workload{
-			HoldMax: Duration(ttl), ThinkMax: Duration(ttl / 2), Try: 150, GiveUp: 150, Abandon: 100,
-			EffectEvery: Duration(ttl / 8),
+			HoldMax: Duration(ttl), ThinkMax: Duration(ttl / 2), EffectEvery: Duration(ttl / 8),
+			Try: 150, GiveUp: 100, WaitLimit: 100, Abandon: 100, Ask: 1000, Renew: 30, Another: 50,
+			Do: 100, Inspect: 50, Close: 20, Parallel: 250, Spread: 500,
 		}
 		if slices.Contains(s.Kinds, fault.Crash) {
 			s.Workload.Die = 50
@@ -157,8 +177,9 @@ func (w *Workload) busy(ttl time.Duration) {
 // shortest is the least that a client waits for anything: with a retry every
 // nanosecond a simulation would never come to its end. longest bounds a run.
 const (
-	shortest = time.Millisecond
-	longest  = 30 * 24 * time.Hour
+	shortest    = time.Millisecond
+	shortestTTL = 30 * time.Millisecond
+	longest     = 30 * 24 * time.Hour
 )
 
 // Validate names the first thing that no run could be made of.
@@ -172,28 +193,17 @@ func (s Scenario) Validate() error {
 	if err := CheckBackend(s.Backend); err != nil {
 		return err
 	}
-	ttl := s.TTL.D()
 	switch {
 	case s.Clients < 1 || s.Clients > 256:
 		return fmt.Errorf("clients %d must be between 1 and 256", s.Clients)
 	case s.Locks < 1 || s.Locks > 1024:
 		return fmt.Errorf("locks %d must be between 1 and 1024", s.Locks)
-	case ttl < 30*time.Millisecond || ttl > 24*time.Hour || ttl%time.Millisecond != 0:
-		return fmt.Errorf("ttl %s must be whole milliseconds between 30ms and 24h", s.TTL)
-	case s.RenewEvery.D() > ttl/3:
-		return fmt.Errorf("ttl %s is shorter than three renewals of %s; renewals must be at least %s and at most ttl/3", s.TTL, s.RenewEvery, shortest)
-	case s.RenewEvery.D() < shortest:
-		return fmt.Errorf("renewal interval %s must be at least %s and at most a third of the ttl %s", s.RenewEvery, shortest, s.TTL)
-	case s.PollEvery.D() < shortest || s.PollEvery.D() > ttl:
-		return fmt.Errorf("poll interval %s must be at least %s and at most the ttl %s", s.PollEvery, shortest, s.TTL)
-	case s.RequestTimeout.D() < shortest || s.RequestTimeout.D() > ttl:
-		return fmt.Errorf("request timeout %s must be at least %s and at most the ttl %s", s.RequestTimeout, shortest, s.TTL)
-	case s.MaxClockDriftPPM < 1 || s.MaxClockDriftPPM > 500_000:
-		return fmt.Errorf("max clock drift %d ppm must be between 1 and 500000", s.MaxClockDriftPPM)
-	case s.Duration <= 0 || s.Duration.D() > longest:
-		return fmt.Errorf("duration %s must be more than 0 and at most 720h", s.Duration)
-	case s.LivenessTTLs < 3 || s.LivenessTTLs > 1000:
-		return fmt.Errorf("liveness ttls %d must be between 3 and 1000", s.LivenessTTLs)
+	}
+	if err := s.validateTimes(); err != nil {
+		return err
+	}
+	if err := s.validateLeases(); err != nil {
+		return err
 	}
 	if err := s.Workload.validate(); err != nil {
 		return err
@@ -217,22 +227,25 @@ func (s Scenario) Validate() error {
 	return fault.CheckInjectable(s.Plan.Kinds(), s.world())
 }
 
-func (w Workload) validate() error {
-	for _, d := range []struct {
-		name  string
-		value Duration
-	}{{"hold_max", w.HoldMax}, {"think_max", w.ThinkMax}, {"effect_every", w.EffectEvery}} {
-		if d.value <= 0 || d.value.D() > longest {
-			return fmt.Errorf("workload: %s %s must be more than 0 and at most 720h", d.name, d.value)
-		}
-	}
-	for _, p := range []struct {
-		name  string
-		value uint64
-	}{{"try", w.Try}, {"give_up", w.GiveUp}, {"abandon", w.Abandon}, {"die", w.Die}} {
-		if p.value > 1000 {
-			return fmt.Errorf("workload: %s_permille %d must be between 0 and 1000", p.name, p.value)
-		}
+func (s Scenario) validateTimes() error {
+	ttl := s.TTL.D()
+	switch {
+	case ttl < shortestTTL || ttl > 24*time.Hour || ttl%time.Millisecond != 0:
+		return fmt.Errorf("ttl %s must be whole milliseconds between 30ms and 24h", s.TTL)
+	case s.RenewEvery.D() > ttl/3:
+		return fmt.Errorf("ttl %s is shorter than three renewals of %s; renewals must be at least %s and at most ttl/3", s.TTL, s.RenewEvery, shortest)
+	case s.RenewEvery.D() < shortest:
+		return fmt.Errorf("renewal interval %s must be at least %s and at most a third of the ttl %s", s.RenewEvery, shortest, s.TTL)
+	case s.PollEvery.D() < shortest || s.PollEvery.D() > ttl:
+		return fmt.Errorf("poll interval %s must be at least %s and at most the ttl %s", s.PollEvery, shortest, s.TTL)
+	case s.RequestTimeout.D() < shortest || s.RequestTimeout.D() > ttl:
+		return fmt.Errorf("request timeout %s must be at least %s and at most the ttl %s", s.RequestTimeout, shortest, s.TTL)
+	case s.MaxClockDriftPPM < 1 || s.MaxClockDriftPPM > 500_000:
+		return fmt.Errorf("max clock drift %d ppm must be between 1 and 500000", s.MaxClockDriftPPM)
+	case s.Duration <= 0 || s.Duration.D() > longest:
+		return fmt.Errorf("duration %s must be more than 0 and at most 720h", s.Duration)
+	case s.LivenessTTLs < 3 || s.LivenessTTLs > 1000:
+		return fmt.Errorf("liveness ttls %d must be between 3 and 1000", s.LivenessTTLs)
 	}
 	return nil
 }
@@ -244,25 +257,17 @@ func (s Scenario) world() fault.World {
 	return fault.LiveOneProcess
 }
 
-// Settings are the lease settings for a subject.
-func (s Scenario) settings() subjects.Settings {
-	return subjects.Settings{
-		TTL: s.TTL.D(), RenewEvery: s.RenewEvery.D(), PollEvery: s.PollEvery.D(),
-		RequestTimeout: s.RequestTimeout.D(), MaxClockDriftPPM: s.MaxClockDriftPPM,
-	}
-}
-
 // healAt and end are the bounds of the two phases.
 func (s Scenario) healAt() time.Duration { return s.Duration.D() }
 func (s Scenario) end() time.Duration {
 	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
 }
 
-// Draw returns s with seed and with a world, unless it names one, and a plan drawn
-// from it: of the kinds allowed,
-// clock rates exactly ratePPM if that is not 0.
+// Draw returns s with seed and with what is drawn from it: a world, unless it names
+// one, the clients' settings, where they may differ, and a plan of the kinds
+// allowed, with clock rates of exactly ratePPM if that is not 0.
 func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
-	s.Seed, s.ClockRatePPM = seed, ratePPM
+	s.Seed, s.ClockRatePPM, s.Leases = seed, ratePPM, s.drawLeases(seed)
 	s = s.withVariant()
 	g := fault.GenerateConfig{
 		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),

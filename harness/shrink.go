@@ -52,6 +52,9 @@ func Shrink(ctx context.Context, r *Result) (*Result, error) {
 	for s.Clients > 2 {
 		smaller := s
 		smaller.Clients--
+		if len(s.Leases) > 0 {
+			smaller.Leases = s.Leases[:smaller.Clients]
+		}
 		if !try(smaller) {
 			break
 		}

@@ -168,12 +168,12 @@ const glance = 5 * time.Minute
 // runTo lets the world run, and stops early once ctx ends. Where it looks makes
 // no difference to what happens.
 func (r *run) runTo(ctx context.Context, w *sim.World, end time.Duration) error {
-	for w.Now() < end && ctx.Err() == nil && r.failed == nil {
+	for w.Now() < end && ctx.Err() == nil && r.failure() == nil {
 		if err := w.Run(min(w.Now()+glance, end)); err != nil {
 			return err
 		}
 	}
-	return r.failed
+	return r.failure()
 }
 
 // cutShort marks a run that was interrupted. The hash of a part is no hash of
@@ -195,9 +195,9 @@ func (r *run) populate(w *sim.World) error {
 			}
 		})
 		n.OnStart(func() {
-			c, err := r.start(i, &simMachine{w: w, n: n, index: i, setting: r.scenario.settings()})
+			c, err := r.start(i, &simMachine{w: w, n: n, index: i, setting: r.scenario.settings(i)})
 			if err != nil {
-				r.failed = err
+				r.fail(err)
 				w.Stop()
 				return
 			}
@@ -208,7 +208,7 @@ func (r *run) populate(w *sim.World) error {
 	if err := w.Run(0); err != nil {
 		return err
 	}
-	return r.failed
+	return r.failure()
 }
 
 // params are the facts of the run that the checkers need.

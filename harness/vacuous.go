@@ -23,7 +23,7 @@ func vacuous(s *Summary) string {
 	if s.Base.Clients > 1 && c.Contended == 0 {
 		return "no two clients ever wanted the lock at once"
 	}
-	if subject, err := subjects.Find(s.Base.Subject); err != nil || !subject.Promised(s.Base.settings()).RenewalOff {
+	if subject, err := subjects.Find(s.Base.Subject); err != nil || !s.Base.promised(subject).RenewalOff {
 		return ""
 	}
 	for _, need := range []struct {

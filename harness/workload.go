@@ -2,13 +2,11 @@ package harness
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/lockproof/lockproof/linearizability"
-	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/subjects"
 )
 
@@ -43,11 +41,13 @@ type run struct {
 	resource *resource
 	locks    []string
 	ops      *opLog // nil unless the operations on the store are wanted
-	failed   error  // a subject that could not be made in the simulator; nil in the live world
+
+	mu     sync.Mutex
+	failed error // a subject that could not be made, or not made again
 }
 
 func newRun(s Scenario, subject subjects.Subject, now func() time.Duration) *run {
-	r := &run{scenario: s, subject: subject, promises: subject.Promised(s.settings()), rec: &recorder{now: now}}
+	r := &run{scenario: s, subject: subject, promises: s.promised(subject), rec: &recorder{now: now}}
 	r.resource = newResource(s.Locks, r.rec)
 	for i := range s.Locks {
 		r.locks = append(r.locks, "lock-"+strconv.Itoa(i))
@@ -55,53 +55,30 @@ func newRun(s Scenario, subject subjects.Subject, now func() time.Duration) *run
 	return r
 }
 
-// client is one incarnation of one client: a process that contends for locks
-// until its world ends it.
-type client struct {
-	run    *run
-	m      machine
-	index  int
-	rt     lock.Runtime
-	locker subjects.Locker
-
-	mu      sync.Mutex
-	process int
-	dead    bool
-	grants  map[subjects.Lease]*grant
+// fail ends the run with an error. The first counts.
+func (r *run) fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failed == nil {
+		r.failed = err
+	}
 }
 
-// start makes the client's lock. It fails only on settings that the subject
-// does not accept.
-func (r *run) start(index int, m machine) (*client, error) {
-	c := &client{run: r, m: m, index: index, process: r.rec.newProcess(), grants: map[subjects.Lease]*grant{}}
-	env := m.env()
-	env.Observe = observer{c}
-	if r.ops != nil {
-		env.Store = r.ops.logged(index, env.Store)
-	}
-	c.rt = env.Runtime
-	var err error
-	c.locker, err = r.subject.New(env)
-	return c, err
-}
-
-// record adds an event of this process, unless it is dead.
-func (c *client) record(e linearizability.Event) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.dead {
-		c.run.rec.add(e)
-	}
+func (r *run) failure() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed
 }
 
 // loop takes turns until ctx ends or the runtime does.
-func (c *client) loop(ctx context.Context) {
+func (t *task) loop(ctx context.Context) {
+	c := t.c
 	w := c.run.scenario.Workload
 	for ctx.Err() == nil {
 		if c.rt.Sleep(ctx, c.upTo("think", w.ThinkMax.D())) != nil {
 			return
 		}
-		c.turn(ctx)
+		t.turn(ctx)
 	}
 }
 
@@ -116,124 +93,85 @@ func (c *client) chance(stream string, permille uint64) bool {
 	return permille > 0 && c.m.choose(stream, 1000) < permille
 }
 
-// turn is one acquire and what follows from it.
-func (c *client) turn(ctx context.Context) {
+// turn is one acquire and what follows from it, or the end of the client.
+func (t *task) turn(ctx context.Context) {
+	c := t.c
 	w := c.run.scenario.Workload
+	if c.chance("close", w.Close) {
+		t.close(ctx)
+		return
+	}
 	i := int(c.m.choose("lock", uint64(len(c.run.locks))))
+	if c.chance("inspect", w.Inspect) {
+		t.inspect(ctx, i)
+	}
 	o := subjects.Options{Try: c.chance("try", w.Try), NoRenewal: c.run.promises.RenewalOff && c.chance("abandon", w.Abandon)}
-	lease, g := c.acquire(ctx, i, o)
-	if lease == nil {
+	if !o.Try && !o.NoRenewal && c.chance("do", w.Do) && t.do(ctx, i) {
+		return
+	}
+	g := t.acquire(ctx, i, o)
+	if g == nil {
 		return
 	}
 	hold := c.upTo("hold", w.HoldMax.D())
 	if !o.NoRenewal && c.chance("die", w.Die) {
-		c.holdAndDie(lease, g)
+		t.holdAndDie(ctx, g)
 		return
 	}
 	if o.NoRenewal {
 		hold = 3 * c.run.scenario.TTL.D() / 2
 	}
-	c.hold(lease, g, hold)
-	if o.NoRenewal && c.m.choose("leave", 2) == 0 && c.believedOut(lease) {
-		return // left to run out, never given back
+	t.hold(ctx, g, hold)
+	if o.NoRenewal && c.m.choose("leave", 2) == 0 && g.believedOut() {
+		g.leave() // to run out, never given back
+		return
 	}
-	c.release(ctx, lease, g)
-}
-
-// acquire asks for a lock, and records how that went.
-func (c *client) acquire(ctx context.Context, i int, o subjects.Options) (subjects.Lease, *grant) {
-	e := linearizability.Event{Client: c.index, Lock: c.run.locks[i], Op: linearizability.OpAcquire}
-	c.mu.Lock()
-	e.Process = c.process
-	c.mu.Unlock()
-	e.Phase, e.Try = linearizability.Invoke, o.Try
-	c.record(e)
-	e.Try = false
-
-	ask, cancel := context.WithCancel(ctx)
-	patience := func() {}
-	if !o.Try && c.chance("give-up", c.run.scenario.Workload.GiveUp) {
-		after := c.upTo("patience", 2*c.run.scenario.TTL.D())
-		patience = c.rt.Go(func() {
-			if c.rt.Sleep(ask, after) == nil {
-				giveUp := e
-				giveUp.Op, giveUp.Phase = linearizability.OpGiveUp, linearizability.Info
-				c.record(giveUp)
-				cancel()
-			}
-		})
-	}
-	lease, err := c.locker.Acquire(ask, c.run.locks[i], o)
-	e.Renews = err == nil && !o.NoRenewal
-	g := c.acquired(e, i, lease, err)
-	cancel()
-	patience()
-	return lease, g
-}
-
-// acquired records the end of an acquire at once, before anything can wait.
-func (c *client) acquired(e linearizability.Event, i int, lease subjects.Lease, err error) *grant {
-	if err != nil {
-		e.Phase = linearizability.Info
-		var held *lock.HeldError
-		switch {
-		case errors.As(err, &held):
-			e.Phase, e.Holder = linearizability.Fail, ownerIndex(held.Owner)+1
-		case lock.Definite(err):
-			e.Phase, e.Detail = linearizability.Fail, err.Error()
-		default:
-			e.Detail = err.Error()
-		}
-		c.record(e)
-		if e.Phase == linearizability.Info {
-			c.nextProcess()
-		}
-		return nil
-	}
-	return c.begin(e, i, lease)
-}
-
-func (c *client) nextProcess() {
-	p := c.run.rec.newProcess()
-	c.mu.Lock()
-	c.process = p
-	c.mu.Unlock()
-}
-
-// ownerName and ownerIndex translate between a client and the name by which its
-// lock knows it.
-func ownerName(index int) string { return "c" + strconv.Itoa(index) }
-
-func ownerIndex(owner string) int {
-	if len(owner) > 1 && owner[0] == 'c' {
-		if i, err := strconv.Atoi(owner[1:]); err == nil {
-			return i
-		}
-	}
-	return -1
+	t.release(ctx, g)
 }
 
 // believedOut reports whether the holder does not believe in its lease any more.
-func (c *client) believedOut(lease subjects.Lease) bool {
-	if lease.Lost().Err() != nil {
+func (g *grant) believedOut() bool {
+	if g.lease.Lost().Err() != nil {
 		return true
 	}
-	until, bounded := lease.ValidUntil()
-	return bounded && c.rt.Now() >= until
+	until, bounded := g.lease.ValidUntil()
+	return bounded && g.c.rt.Now() >= until
 }
 
 // hold keeps the lock for a while and uses the resource, as long as the holder
 // believes in its lease.
-func (c *client) hold(lease subjects.Lease, g *grant, d time.Duration) {
-	every := c.run.scenario.Workload.EffectEvery.D()
+func (t *task) hold(ctx context.Context, g *grant, d time.Duration) {
+	c := t.c
+	w := c.run.scenario.Workload
+	every := w.EffectEvery.D()
 	until := c.rt.Now() + d
-	for c.rt.Now() < until && !c.believedOut(lease) {
-		c.effect(lease, g)
+	for c.rt.Now() < until && !g.believedOut() {
+		g.ask()
+		c.effect(g)
+		if c.chance("renew", w.Renew) {
+			g.renew(ctx)
+		}
+		if g.lock+1 < len(c.run.locks) && c.chance("another", w.Another) {
+			t.another(ctx, g)
+		}
 		pause := min(every/2+c.upTo("effect", every), max(0, until-c.rt.Now()))
-		if c.rt.Sleep(lease.Lost(), pause) != nil {
+		if c.rt.Sleep(g.lease.Lost(), pause) != nil {
 			return
 		}
 	}
+}
+
+// another takes and uses one more lock while g is held. It is a later one, so that
+// no two holders wait for each other, and it is not waited for without a limit.
+func (t *task) another(ctx context.Context, g *grant) {
+	c := t.c
+	i := g.lock + 1 + int(c.m.choose("another/lock", uint64(len(c.run.locks)-g.lock-1)))
+	h := t.acquire(ctx, i, subjects.Options{WaitLimit: c.upTo("another/wait", c.run.scenario.TTL.D())})
+	if h == nil {
+		return
+	}
+	t.hold(ctx, h, c.upTo("another/hold", c.run.scenario.TTL.D()/2))
+	t.release(ctx, h)
 }
 
 // forever is longer than any run.
@@ -241,10 +179,11 @@ const forever = 1 << 61
 
 // holdAndDie keeps the lock and crashes at a random moment, at any phase between
 // two renewals: what a failover time is measured from.
-func (c *client) holdAndDie(lease subjects.Lease, g *grant) {
+func (t *task) holdAndDie(ctx context.Context, g *grant) {
+	c := t.c
 	ttl := uint64(c.run.scenario.TTL)
-	c.hold(lease, g, time.Duration(c.m.choose("die/after", ttl)))
-	if c.believedOut(lease) {
+	t.hold(ctx, g, time.Duration(c.m.choose("die/after", ttl)))
+	if g.believedOut() {
 		return
 	}
 	c.m.die(time.Duration(c.m.choose("die/for", 2*ttl)))
@@ -252,84 +191,21 @@ func (c *client) holdAndDie(lease subjects.Lease, g *grant) {
 }
 
 // effect reads the resource, stands still for a moment, and writes.
-func (c *client) effect(lease subjects.Lease, g *grant) {
+func (c *client) effect(g *grant) {
 	var b base
-	err := c.m.access(lease.Lost(), func() {
+	err := c.m.access(g.lease.Lost(), func() {
 		g.follow()
 		b = c.run.resource.read(g.lock, g.event)
 	})
 	if err != nil {
 		return
 	}
-	if c.rt.Sleep(lease.Lost(), c.upTo("park", c.run.scenario.Workload.EffectEvery.D()/4)) != nil || c.believedOut(lease) {
+	if c.rt.Sleep(g.lease.Lost(), c.upTo("park", c.run.scenario.Workload.EffectEvery.D()/4)) != nil || g.believedOut() {
 		return
 	}
-	_ = c.m.access(lease.Lost(), func() {
+	g.ask()
+	_ = c.m.access(g.lease.Lost(), func() {
 		g.follow()
 		c.run.resource.write(g.lock, g.event, b)
 	})
-}
-
-// release gives the lock back. The belief ends at the invoke.
-func (c *client) release(ctx context.Context, lease subjects.Lease, g *grant) {
-	if !g.end(linearizability.OpRelease, linearizability.Invoke) {
-		return
-	}
-	e := g.event
-	e.Op = linearizability.OpRelease
-	err := lease.Release(ctx)
-	switch {
-	case err == nil:
-		e.Phase = linearizability.Ok
-	case errors.Is(err, lock.ErrLost):
-		e.Phase = linearizability.Fail
-	default:
-		e.Phase, e.Detail = linearizability.Info, err.Error()
-	}
-	c.record(e)
-	c.mu.Lock()
-	delete(c.grants, lease)
-	c.mu.Unlock()
-	if e.Phase == linearizability.Info {
-		c.nextProcess()
-	}
-}
-
-// observer records what a lock does in the background.
-type observer struct{ c *client }
-
-func (o observer) RenewInvoked(l subjects.Lease) { o.renew(l, linearizability.Invoke, "") }
-
-func (o observer) RenewReturned(l subjects.Lease, err error, lost bool) {
-	switch {
-	case err == nil:
-		o.renew(l, linearizability.Ok, "")
-	case lost:
-		o.renew(l, linearizability.Fail, err.Error())
-	default:
-		o.renew(l, linearizability.Info, err.Error())
-	}
-}
-
-// renew records a renewal of a grant that the client knows of. A lock may begin
-// one before its Acquire has returned; what is not recorded makes the checks
-// weaker, never wrong.
-func (o observer) renew(l subjects.Lease, phase linearizability.Phase, detail string) {
-	if g := o.c.renewed(l, phase, detail); g != nil {
-		g.follow()
-	}
-}
-
-func (c *client) renewed(l subjects.Lease, phase linearizability.Phase, detail string) *grant {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	g := c.grants[l]
-	if g == nil || c.dead || g.renewing == (phase == linearizability.Invoke) {
-		return nil
-	}
-	g.renewing = phase == linearizability.Invoke
-	e := g.event
-	e.Op, e.Phase, e.Detail = linearizability.OpRenew, phase, detail
-	c.run.rec.add(e)
-	return g
 }

@@ -74,25 +74,62 @@ type refLocker struct {
 	wrap   func(refLease) Lease
 }
 
-func (r *refLocker) Acquire(ctx context.Context, name string, o Options) (Lease, error) {
+func options(o Options) []lock.AcquireOption {
 	var options []lock.AcquireOption
 	if o.NoRenewal {
 		options = append(options, lock.ManualRenewal())
 	}
+	if o.WaitLimit > 0 {
+		options = append(options, lock.WaitLimit(o.WaitLimit))
+	}
+	return options
+}
+
+func (r *refLocker) Acquire(ctx context.Context, name string, o Options) (Lease, error) {
 	acquire := r.client.Acquire
 	if o.Try {
 		acquire = r.client.TryAcquire
 	}
-	l, err := acquire(ctx, name, options...)
+	l, err := acquire(ctx, name, options(o)...)
 	if err != nil {
 		return nil, err
 	}
 	return r.wrap(refLease{l}), nil
 }
 
+// Do implements Doer.
+func (r *refLocker) Do(ctx context.Context, name string, o Options, f func(context.Context, Lease) error) error {
+	return r.client.Do(ctx, name, func(ctx context.Context, l *lock.Lease) error {
+		return f(ctx, r.wrap(refLease{l}))
+	}, options(o)...)
+}
+
+// Close implements Closer.
+func (r *refLocker) Close(ctx context.Context) error { return r.client.Close(ctx) }
+
+// Inspect implements Inspector.
+func (r *refLocker) Inspect(ctx context.Context, name string) (owner string, err error) {
+	info, err := r.client.Inspect(ctx, name)
+	if err != nil || !info.Held() {
+		return "", err
+	}
+	return info.Holders[0].Owner, nil
+}
+
 type refLease struct{ l *lock.Lease }
+
+var (
+	_ Doer      = (*refLocker)(nil)
+	_ Closer    = (*refLocker)(nil)
+	_ Inspector = (*refLocker)(nil)
+	_ Renewer   = refLease{}
+	_ Asker     = refLease{}
+)
 
 func (l refLease) Token() uint64                     { return l.l.Token() }
 func (l refLease) ValidUntil() (time.Duration, bool) { return l.l.ValidUntil(), true }
 func (l refLease) Lost() context.Context             { return l.l.Context() }
 func (l refLease) Release(ctx context.Context) error { return l.l.Release(ctx) }
+func (l refLease) Renew(ctx context.Context) error   { return l.l.Renew(ctx) }
+func (l refLease) Valid() bool                       { return l.l.Valid() }
+func (l refLease) Remaining() time.Duration          { return l.l.Remaining() }

@@ -99,8 +99,12 @@ type Locker interface {
 // Options of one Acquire.
 type Options struct {
 	Try bool
-	// NoRenewal: the lease is left to run out; nothing renews it.
+	// NoRenewal: the lease is left to run out; nothing renews it but its holder.
 	NoRenewal bool
+	// WaitLimit: an acquire that was not granted within it fails; 0: it waits until
+	// ctx ends. A lock that knows no such limit ignores it, and its caller cancels
+	// a little later.
+	WaitLimit time.Duration
 }
 
 // Lease is what a holder has in hand.
@@ -114,4 +118,38 @@ type Lease interface {
 	// Lost ends when the lock tells its holder that the lease is lost.
 	Lost() context.Context
 	Release(ctx context.Context) error
+}
+
+// What follows is optional: a Locker or a Lease that offers more than it must is
+// tested with that too.
+
+// Doer is a Locker that runs a function under the lock: it acquires, calls f, and
+// gives the lease back when f returns. Options.Try is not asked for. The error
+// joins what f returned and what went wrong with the lease.
+type Doer interface {
+	Do(ctx context.Context, name string, o Options, f func(context.Context, Lease) error) error
+}
+
+// Closer is a Locker that can be closed: all its leases are given back, and
+// acquires under way end.
+type Closer interface {
+	Close(ctx context.Context) error
+}
+
+// Inspector is a Locker that tells who holds a lock, without taking it: the owner's
+// name, "" where the lock is free or never was anybody's.
+type Inspector interface {
+	Inspect(ctx context.Context, name string) (owner string, err error)
+}
+
+// Renewer is a Lease that its holder can renew by hand. The observer is told of
+// such a renewal as of any other.
+type Renewer interface {
+	Renew(ctx context.Context) error
+}
+
+// Asker is a Lease that says how long it stands, by the clock of Env.Runtime.
+type Asker interface {
+	Valid() bool
+	Remaining() time.Duration
 }
