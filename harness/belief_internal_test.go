@@ -35,6 +35,8 @@ type stillRuntime struct{ lock.Runtime }
 
 func (stillRuntime) Now() time.Duration { return 0 }
 
+func (stillRuntime) Go(func()) (join func()) { return func() {} }
+
 // paperLease is a lease that says what it is told to.
 type paperLease struct {
 	until time.Duration

@@ -184,6 +184,7 @@ func (t *task) holdAndDie(ctx context.Context, g *grant) {
 	ttl := uint64(c.run.scenario.TTL)
 	t.hold(ctx, g, time.Duration(c.m.choose("die/after", ttl)))
 	if g.believedOut() {
+		g.leave()
 		return
 	}
 	c.m.die(time.Duration(c.m.choose("die/for", 2*ttl)))
