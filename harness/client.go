@@ -253,9 +253,11 @@ func (g *grant) renewReturned(phase linearizability.Phase, detail string) {
 		return // begun before its grant was known
 	}
 	g.renewals--
-	if g.overlap {
-		g.recordRenew(linearizability.Info, "one of several", 0)
-	} else {
+	switch {
+	case g.overlap && g.renewals > 0: // one of them goes on
+	case g.overlap:
+		g.recordRenew(linearizability.Info, "the last of several", 0)
+	default:
 		g.recordRenew(phase, detail, g.requests.Load()-g.before)
 	}
 	if g.left && g.renewals == 0 {
