@@ -50,6 +50,7 @@ type grant struct {
 	expired bool          // the belief has reached its end and not come back
 	over    bool          // released, or told of the loss
 	given   bool          // released, by its holder or by the close of its client
+	left    bool          // nobody will release it any more
 	stop    func()        // takes back what follows the grant
 	// renewing: a renewal was recorded as invoked and not yet as ended. renewals
 	// are those under way, overlap that there was more than one at a time, and
@@ -185,7 +186,7 @@ func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
 	v := g.look()
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
-	if g.c.dead || g.given {
+	if g.c.dead || g.given || g.left {
 		return false
 	}
 	g.settle(v)
@@ -207,7 +208,7 @@ func (a *asking) begin(e linearizability.Event, lease subjects.Lease) *grant {
 	g := &grant{c: c, lease: lease, event: e, lock: a.lock, final: c.run.promises.EndIsFinal, requests: a.requests}
 	g.event.Renews, g.event.Requests = false, 0
 	c.mu.Lock()
-	a.end()
+	a.ended = true
 	if !c.dead {
 		g.from = c.run.rec.add(e)
 		g.seen = g.from
@@ -234,7 +235,7 @@ func (c *client) crash() {
 	}
 	c.dead = true
 	at := c.run.rec.now()
-	live, processes := c.live(), c.processes()
+	live, process := c.live(), c.tasks[0].process
 	c.mu.Unlock()
 	for _, g := range live { // nobody else settles them any more
 		v := g.look()
@@ -243,9 +244,7 @@ func (c *client) crash() {
 		g.settle(v)
 		c.mu.Unlock()
 	}
-	for _, p := range processes {
-		c.run.rec.addAt(at, linearizability.Event{Client: c.index, Process: p, Op: linearizability.OpCrash, Phase: linearizability.Info})
-	}
+	c.run.rec.addAt(at, linearizability.Event{Client: c.index, Process: process, Op: linearizability.OpCrash, Phase: linearizability.Info})
 }
 
 // live returns the grants that were not given back, the oldest first: a map has

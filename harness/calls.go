@@ -54,7 +54,6 @@ func (t *task) ask(ctx context.Context, i int, o *subjects.Options, cancellable 
 	if !c.dead {
 		c.run.rec.add(a.event)
 	}
-	t.asking = a
 	c.mu.Unlock()
 	a.event.Try = false
 	a.limit = c.rt.Now() + o.WaitLimit
@@ -121,11 +120,16 @@ func (a *asking) overdue(now time.Duration) {
 	}
 }
 
-// end notes that the call is over. It is called with c.mu held, where that is
-// recorded.
-func (a *asking) end() {
-	a.ended = true
-	a.t.asking = nil
+// refused records that the store has ended the call: where it refuses a request for
+// good, there is nothing left to wait for. It is called with c.mu held.
+func (a *asking) refused() {
+	if a.gaveUp || a.t.c.dead || !a.requests.refused.Load() {
+		return
+	}
+	a.gaveUp = true
+	e := a.gone()
+	e.Detail = "refused by the store"
+	a.t.c.run.rec.add(e)
 }
 
 // returned records the end of an acquire at once, before anything can wait.
@@ -141,14 +145,15 @@ func (a *asking) returned(lease subjects.Lease, err error) *grant {
 	var held *lock.HeldError
 	switch {
 	case errors.As(err, &held):
-		e.Phase, e.Holder, e.Detail = linearizability.Fail, ownerIndex(held.Owner)+1, ""
+		e.Phase, e.Held, e.Holder, e.Detail = linearizability.Fail, true, ownerIndex(held.Owner)+1, ""
 	case lock.Definite(err):
 		e.Phase = linearizability.Fail
 	}
 	now := c.run.rec.now()
 	c.mu.Lock()
 	a.overdue(now)
-	a.end()
+	a.refused()
+	a.ended = true
 	if !c.dead {
 		c.run.rec.add(e)
 	}
@@ -184,7 +189,7 @@ func (t *task) do(ctx context.Context, i int) bool {
 	}
 	var g *grant
 	given := false
-	err := a.locker.(subjects.Doer).Do(a.ctx, a.event.Lock, o, func(ctx context.Context, lease subjects.Lease) error {
+	err := a.locker.(subjects.Doer).Do(a.ctx, a.event.Lock, o, func(_ context.Context, lease subjects.Lease) error {
 		g = a.returned(lease, nil)
 		t.hold(ctx, g, t.c.upTo("hold", t.c.run.scenario.Workload.HoldMax.D()))
 		given = g.end(linearizability.OpRelease, linearizability.Invoke)
@@ -240,10 +245,15 @@ func (g *grant) leave() {
 	g.forget()
 }
 
+// forget drops a grant that nobody gives back any more, once no renewal of it is
+// under way.
 func (g *grant) forget() {
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
-	delete(g.c.grants, g.lease)
+	g.left = true
+	if g.renewals == 0 {
+		delete(g.c.grants, g.lease)
+	}
 }
 
 // renew renews by hand, where the lock lets its holder. The observer hears of it.
@@ -254,26 +264,22 @@ func (g *grant) renew(ctx context.Context) {
 }
 
 // ask asks the lease how long it stands. What it says is true of some moment
-// between the two times; an answer that it stands counts from the first, one that
-// it does not from the second.
+// between the two times that are recorded.
 func (g *grant) ask() {
 	asker, ok := g.lease.(subjects.Asker)
 	if !ok || !g.c.chance("ask", g.c.run.scenario.Workload.Ask) {
 		return
 	}
-	at := g.c.run.rec.now()
+	e := g.event
+	e.Op, e.Phase = linearizability.OpAsk, linearizability.Ok
+	e.Since = int64(max(g.from, g.c.run.rec.now()))
 	left, valid := asker.Remaining(), asker.Valid()
 	switch {
 	case !valid:
-		left, at = min(left, 0), g.c.run.rec.now()
+		left = min(left, 0)
 	case left <= 0:
 		left = 1 // by one of its two answers it stands
 	}
-	e := g.event
-	e.Op, e.Phase, e.Value = linearizability.OpAsk, linearizability.Ok, int64(left)
-	g.c.mu.Lock()
-	defer g.c.mu.Unlock()
-	if !g.c.dead {
-		g.c.run.rec.addAt(max(at, g.from), e)
-	}
+	e.Value = int64(left)
+	g.c.record(e)
 }

@@ -31,10 +31,8 @@ type client struct {
 // task is one goroutine of a client. It is a process of the history: it has one
 // call open at a time, and a new number after one whose end is not known.
 type task struct {
-	c *client
-	// Guarded by c.mu:
-	process int
-	asking  *asking // nil while no acquire is under way
+	c       *client
+	process int // guarded by c.mu
 }
 
 // start makes the client's lock. It fails only on settings that the subject
@@ -95,21 +93,6 @@ func (t *task) renewProcess() {
 	t.c.mu.Lock()
 	t.process = p
 	t.c.mu.Unlock()
-}
-
-// processes are those with a call open, or else the first task's: whose crash is
-// to be told. It is called with c.mu held.
-func (c *client) processes() []int {
-	all := []int{c.tasks[0].process}
-	if a := c.tasks[0].asking; a != nil {
-		all[0] = a.event.Process
-	}
-	for _, t := range c.tasks[1:] {
-		if t.asking != nil {
-			all = append(all, t.asking.event.Process)
-		}
-	}
-	return all
 }
 
 func (c *client) died() bool {
@@ -242,33 +225,52 @@ func (c *client) renewed(l subjects.Lease, phase linearizability.Phase, detail s
 	if g == nil || c.dead {
 		return nil
 	}
-	requests := g.renewal(phase)
+	if phase == linearizability.Invoke {
+		g.renewInvoked()
+	} else {
+		g.renewReturned(phase, detail)
+	}
+	return g
+}
+
+// renewInvoked records a renewal, and ends the one that is under way: which of two
+// renewals a later return is of, nobody can tell. It is called with c.mu held.
+func (g *grant) renewInvoked() {
+	g.renewals++
+	if g.renewals > 1 {
+		g.overlap = true
+		g.recordRenew(linearizability.Info, "another one began", 0)
+	} else {
+		g.overlap, g.before = false, g.requests.Load()
+	}
+	g.recordRenew(linearizability.Invoke, "", 0)
+}
+
+// renewReturned records the end of a renewal; of one that was alone, with its
+// requests. It is called with c.mu held.
+func (g *grant) renewReturned(phase linearizability.Phase, detail string) {
+	if g.renewals == 0 {
+		return // begun before its grant was known
+	}
+	g.renewals--
+	switch {
+	case g.overlap && g.renewals > 0: // one of them goes on
+	case g.overlap:
+		g.recordRenew(linearizability.Info, "the last of several", 0)
+	default:
+		g.recordRenew(phase, detail, g.requests.Load()-g.before)
+	}
+	if g.left && g.renewals == 0 {
+		delete(g.c.grants, g.lease)
+	}
+}
+
+func (g *grant) recordRenew(phase linearizability.Phase, detail string, requests int32) {
 	if g.renewing == (phase == linearizability.Invoke) {
-		return nil
+		return
 	}
 	g.renewing = phase == linearizability.Invoke
 	e := g.event
 	e.Op, e.Phase, e.Detail, e.Requests = linearizability.OpRenew, phase, detail, requests
-	c.run.rec.add(e)
-	return g
-}
-
-// renewal counts the renewals under way, and on the return of one that was alone
-// returns how many requests it took; 0 where that is not known. It is called with
-// c.mu held.
-func (g *grant) renewal(phase linearizability.Phase) (requests int32) {
-	so := g.requests.Load()
-	if phase == linearizability.Invoke {
-		if g.renewals++; g.renewals > 1 {
-			g.overlap = true
-		} else {
-			g.overlap, g.before = false, so
-		}
-		return 0
-	}
-	g.renewals = max(0, g.renewals-1)
-	if g.overlap {
-		return 0
-	}
-	return so - g.before
+	g.c.run.rec.add(e)
 }

@@ -20,7 +20,7 @@ const windDown = 10 * time.Second
 
 // liveNoticeSlack is how late a goroutine may be in telling of a loss that its
 // clock has long decided, on a machine that is not busy. By how much this one was
-// late in waking its goroutines is measured during the run, and added.
+// late in waking its goroutines is measured during the run, and taken off.
 const liveNoticeSlack = 500 * time.Millisecond
 
 // liveRun is one run against a real server.
@@ -198,10 +198,7 @@ func (l *liveRun) result(ctx context.Context, end time.Duration, interrupted boo
 	}
 	stalls, lateness := l.stalls.found()
 	r.Params.Stalls, r.Params.Lateness = stalls, lateness
-	for _, s := range stalls {
-		lateness = max(lateness, s.To-s.From)
-	}
-	r.Params.NoticeSlack = liveNoticeSlack + 4*lateness
+	r.Params.NoticeSlack = liveNoticeSlack
 	r.Params.HealAt = min(l.healed, end)
 	if interrupted {
 		ctx = context.WithoutCancel(ctx)

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/lockproof/lockproof/lock"
@@ -12,7 +13,10 @@ import (
 // with the call's context, and so with that of whatever the lock does in the
 // background for a grant that the call won: a renewal is what the counter of its
 // acquire rose by. What is asked without such a context is nobody's.
-type counter struct{ atomic.Int32 }
+type counter struct {
+	atomic.Int32
+	refused atomic.Bool // the store refused one of them for good
+}
 
 type counterKey struct{}
 
@@ -43,9 +47,19 @@ func counting(store subjects.RawStore) subjects.RawStore {
 	return s
 }
 
-func count(ctx context.Context) {
-	if n, ok := ctx.Value(counterKey{}).(*counter); ok {
-		n.Add(1)
+// count counts a request, whose error it hands on once that is known.
+func count(ctx context.Context) (known func(error)) {
+	n, ok := ctx.Value(counterKey{}).(*counter)
+	if !ok {
+		return func(error) {}
+	}
+	n.Add(1)
+	return n.ended
+}
+
+func (n *counter) ended(err error) {
+	if err != nil && errors.Is(err, lock.ErrRefused) {
+		n.refused.Store(true)
 	}
 }
 
@@ -54,30 +68,49 @@ func (s countingStore) Capabilities() lock.Capabilities { return lock.Capabiliti
 
 // Get implements lock.Store.
 func (s countingStore) Get(ctx context.Context, key string) (lock.Record, error) {
-	count(ctx)
-	return s.RawStore.Get(ctx, key)
+	ended := count(ctx)
+	rec, err := s.RawStore.Get(ctx, key)
+	ended(err)
+	return rec, err
 }
 
 // CompareAndSwap implements lock.Store.
 func (s countingStore) CompareAndSwap(ctx context.Context, key string, old lock.Revision, value []byte) (lock.Revision, error) {
-	count(ctx)
-	return s.RawStore.CompareAndSwap(ctx, key, old, value)
+	ended := count(ctx)
+	rev, err := s.RawStore.CompareAndSwap(ctx, key, old, value)
+	ended(err)
+	return rev, err
 }
 
 // Delete implements lock.Store.
 func (s countingStore) Delete(ctx context.Context, key string, old lock.Revision) error {
-	count(ctx)
-	return s.RawStore.Delete(ctx, key, old)
+	ended := count(ctx)
+	err := s.RawStore.Delete(ctx, key, old)
+	ended(err)
+	return err
 }
 
 // Put implements subjects.RawStore.
 func (s countingStore) Put(ctx context.Context, key string, value []byte) (lock.Revision, error) {
-	count(ctx)
-	return s.RawStore.Put(ctx, key, value)
+	ended := count(ctx)
+	rev, err := s.RawStore.Put(ctx, key, value)
+	ended(err)
+	return rev, err
 }
 
 // Remove implements subjects.RawStore.
 func (s countingStore) Remove(ctx context.Context, key string) error {
-	count(ctx)
-	return s.RawStore.Remove(ctx, key)
+	ended := count(ctx)
+	err := s.RawStore.Remove(ctx, key)
+	ended(err)
+	return err
+}
+
+// Wait implements lock.Watcher.
+func (s countingWatcher) Wait(ctx context.Context, key string, after lock.Revision) (lock.Record, error) {
+	rec, err := s.Watcher.Wait(ctx, key, after)
+	if n, ok := ctx.Value(counterKey{}).(*counter); ok {
+		n.ended(err)
+	}
+	return rec, err
 }

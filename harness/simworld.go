@@ -63,7 +63,7 @@ func (m *simMachine) follow(g *grant) {
 
 // passed implements machine: what ended earlier was seen by an alarm at once.
 func (m *simMachine) passed(local, now time.Duration) (at time.Duration, ok bool) {
-	return now, m.n.Runtime().Now() >= local
+	return now, m.n.Local() >= local
 }
 
 // surely implements machine: nothing is seen later than it happens.
@@ -103,7 +103,8 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	}
 	s = s.withVariant()
 	cfg := s.World.config()
-	cfg.Chooser, cfg.Plan, cfg.Clients, cfg.StuckAfter = chooser, s.Plan, s.Clients, b.stuckAfter
+	cfg.Chooser, cfg.Plan, cfg.Clients = chooser, s.Plan, s.Clients
+	cfg.StuckAfter = b.stuckAfter
 	if subject.BucketTTL {
 		cfg.Store.BucketTTL = s.TTL.D()
 	}
@@ -132,7 +133,7 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 	if err != nil {
 		return nil, nil, err
 	}
-	r.rec.closed = true
+	r.rec.close()
 	b.history = r.rec.history
 	result := &Result{Scenario: s, Server: "simulated", Params: r.params(w.Now()), History: r.rec.history, TraceHash: w.Hash()}
 	s.World.allow(&result.Params, w)

@@ -27,7 +27,7 @@ func (r *run) stuck(ctx context.Context, cause error) *Result {
 	}
 	result.Params.HealAt = min(result.Params.HealAt, end)
 	result.judge(ctx, new(linearizability.Checker))
-	result.accuse(linearizability.Liveness, "a call of the subject brought its process to a standstill at "+end.String()+
+	result.accuse(linearizability.CallReturns, "a call of the subject brought its process to a standstill at "+end.String()+
 		": it computes without an end, or blocks outside of its Runtime and Store, "+innermost(result.Stuck))
 	result.Counters = Counters{Events: int64(len(result.History)), Virtual: end}
 	return result

@@ -61,7 +61,7 @@ func TestASubjectThatSpinsIsAFinding(t *testing.T) {
 		t.Fatalf("%d of %d runs failed, %d kept", s.Failed, s.Seeds, len(s.Failures))
 	}
 	r := s.Failures[0]
-	p, _ := r.Verdict.Property(linearizability.Liveness)
+	p, _ := r.Verdict.Property(linearizability.CallReturns)
 	if p.Verdict != linearizability.Violation || !strings.Contains(p.Detail, "harness.spin") || len(r.History) == 0 {
 		t.Errorf("%s: %s, %d events", p.Verdict, p.Detail, len(r.History))
 	}

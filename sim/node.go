@@ -99,6 +99,10 @@ func (n *Node) Runtime() lock.Runtime { return n.runtime }
 // Wall returns the wall clock's reading, since Epoch before the run's start.
 func (n *Node) Wall() time.Duration { return n.clock.wallTime(n.w.now) }
 
+// Local returns the reading of Runtime.Now for an observer: asking for it
+// interrupts no task.
+func (n *Node) Local() time.Duration { return n.clock.now(n.w.now) }
+
 // Monotonic returns the reading of a clock like Runtime.Now that stands still
 // while the machine is suspended, as CLOCK_MONOTONIC and Go's time do on Linux.
 func (n *Node) Monotonic() time.Duration { return n.clock.monotonic(n.w.now) }

@@ -30,6 +30,7 @@ type server struct {
 	stale      []time.Duration
 	brokenAt   time.Duration // what departed before is lost; -1: none
 	remember   time.Duration // how long old versions are kept
+	telling    []*call       // scratch
 }
 
 // entry is one key. It stays when the key is deleted.
@@ -237,17 +238,21 @@ func (s *server) tell(e *entry) {
 	if s.down > 0 || s.restarting > 0 {
 		return
 	}
-	kept := e.waiters[:0]
-	for _, c := range e.waiters {
-		if e.record.Revision == c.old {
-			kept = append(kept, c)
-			continue
+	// A fault that is aimed at an answer may kill a node, whose other Waits are
+	// then taken off the entry.
+	s.telling, e.waiters = append(s.telling[:0], e.waiters...), e.waiters[:0]
+	for _, c := range s.telling {
+		switch {
+		case c.wait != e: // dropped meanwhile
+		case e.record.Revision == c.old:
+			e.waiters = append(e.waiters, c)
+		default:
+			record, err := e.read()
+			s.answerWait(c, record, err)
 		}
-		record, err := e.read()
-		s.answerWait(c, record, err)
 	}
-	clear(e.waiters[len(kept):])
-	e.waiters = kept
+	clear(s.telling)
+	clear(e.waiters[len(e.waiters):cap(e.waiters)])
 }
 
 // answerWait answers a registered Wait, which the caller takes off its entry.

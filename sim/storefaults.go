@@ -73,6 +73,9 @@ func (s *server) breakConnections() {
 		waiters := e.waiters
 		e.waiters = nil
 		for _, c := range waiters {
+			if c.wait != e {
+				continue // dropped meanwhile, by a fault that was aimed at an answer
+			}
 			s.answerWait(c, lock.Record{}, errReset)
 		}
 	}
