@@ -37,7 +37,8 @@ type options struct {
 	work  string
 	match string
 	all   bool
-	notes string
+	// testsFirst looks for survivors faster, and tells less of the simulator.
+	testsFirst bool
 }
 
 func main() {
@@ -48,6 +49,7 @@ func main() {
 	flag.StringVar(&o.out, "out", "results", "where mutation.md and mutation.json are written")
 	flag.StringVar(&o.work, "work", ".mutants", "where binaries and what was found are kept")
 	flag.BoolVar(&o.all, "all", false, "run every mutant, also of the parts of which a sample is run")
+	flag.BoolVar(&o.testsFirst, "tests-first", false, "ask the unit tests first everywhere: finds what survives both sooner; writes no result")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -141,6 +143,7 @@ func run(ctx context.Context, o options) error {
 		if o.pkg != "" && o.pkg != p.name {
 			continue
 		}
+		p.sweepFirst = p.sweepFirst && !o.testsFirst
 		found, err := runPart(ctx, o, p, made.budgets)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -149,7 +152,7 @@ func run(ctx context.Context, o options) error {
 	}
 	rep.explain(explained)
 	rep.print(os.Stdout)
-	if o.match == "" {
+	if o.match == "" && !o.testsFirst {
 		if err := rep.write(o.out); err != nil {
 			return err
 		}
