@@ -22,7 +22,7 @@ func reference() Subject {
 // referencePromises are all that a lock can promise.
 func referencePromises(s Settings) linearizability.Promises {
 	p := linearizability.LeasePromises(s.TTL, s.MaxClockDriftPPM)
-	p.LossNotice, p.Tokens, p.KeepsTrying, p.GrantsFree, p.RenewalOff = true, true, true, true, true
+	p.LossNotice, p.Tokens, p.GrantsFree, p.RenewalOff = true, true, true, true
 	return p
 }
 

@@ -39,6 +39,7 @@ type options struct {
 	all   bool
 	// testsFirst looks for survivors faster, and tells less of the simulator.
 	testsFirst bool
+	seeds      int // in place of each part's own
 }
 
 func main() {
@@ -50,6 +51,7 @@ func main() {
 	flag.StringVar(&o.work, "work", ".mutants", "where binaries and what was found are kept")
 	flag.BoolVar(&o.all, "all", false, "run every mutant, also of the parts of which a sample is run")
 	flag.BoolVar(&o.testsFirst, "tests-first", false, "ask the unit tests first everywhere: finds what survives both sooner; writes no result")
+	flag.IntVar(&o.seeds, "seeds", 0, "sweep so many seeds, in place of each part's own number; writes no result")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -144,6 +146,9 @@ func run(ctx context.Context, o options) error {
 			continue
 		}
 		p.sweepFirst = p.sweepFirst && !o.testsFirst
+		if o.seeds > 0 {
+			p.seeds = o.seeds
+		}
 		found, err := runPart(ctx, o, p, made.budgets)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -152,7 +157,7 @@ func run(ctx context.Context, o options) error {
 	}
 	rep.explain(explained)
 	rep.print(os.Stdout)
-	if o.match == "" && !o.testsFirst {
+	if o.match == "" && !o.testsFirst && o.seeds == 0 {
 		if err := rep.write(o.out); err != nil {
 			return err
 		}
