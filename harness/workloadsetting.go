@@ -27,6 +27,15 @@ func WorkloadSettings() []WorkloadSetting {
 		{"give-up", "share of waiting acquires that are cancelled after a while", nil, func(w *Workload) *uint64 { return &w.GiveUp }},
 		{"abandon", "share of grants that are not renewed, and held past their end", nil, func(w *Workload) *uint64 { return &w.Abandon }},
 		{"die", "share of grants whose holder crashes", nil, func(w *Workload) *uint64 { return &w.Die }},
+		{"wait-limit", "share of waiting acquires with a wait limit", nil, func(w *Workload) *uint64 { return &w.WaitLimit }},
+		{"ask", "share of accesses at which a holder asks its lease how long it stands", nil, func(w *Workload) *uint64 { return &w.Ask }},
+		{"renew-by-hand", "share of accesses at which a holder renews by itself", nil, func(w *Workload) *uint64 { return &w.Renew }},
+		{"another", "share of accesses at which a holder acquires a second lock", nil, func(w *Workload) *uint64 { return &w.Another }},
+		{"do", "share of turns that run a function under the lock", nil, func(w *Workload) *uint64 { return &w.Do }},
+		{"inspect", "share of turns that first ask who holds the lock", nil, func(w *Workload) *uint64 { return &w.Inspect }},
+		{"close", "share of turns that close the client and open another", nil, func(w *Workload) *uint64 { return &w.Close }},
+		{"parallel", "share of processes that use their client from several goroutines", nil, func(w *Workload) *uint64 { return &w.Parallel }},
+		{"spread", "share of runs whose clients have lease settings of their own", nil, func(w *Workload) *uint64 { return &w.Spread }},
 	}
 }
 

@@ -186,8 +186,12 @@ func (a *attempt) look(ctx context.Context) error {
 	if err != nil {
 		return a.failed(ctx, err)
 	}
-	a.failures = 0
 	a.know(v)
+	if !a.open {
+		// Else what was looked for is the fate of a write, which this did not tell: a
+		// store that reads and does not write must not be asked at full speed for ever.
+		a.failures = 0
+	}
 	return nil
 }
 

@@ -19,11 +19,33 @@ import (
 
 const judgePackage = "./internal/mutants/judge"
 
-// binaries are a part with all of its mutants, compiled.
+// binaries are a part with all of its mutants, compiled, and what the original
+// did.
 type binaries struct {
-	judge string
-	units []unit
-	plan  string
+	// Of is what they were made of: they serve until it changes.
+	Of      string
+	Judge   string
+	Plan    string
+	Units   []unit
+	Reached map[int]int // in so many seeds a mutant makes a difference
+}
+
+// loadBinaries reads the binaries of an earlier run, if they are those.
+func loadBinaries(path, of string) *binaries {
+	b := &binaries{}
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, b) != nil || b.Of != of {
+		return nil
+	}
+	return b
+}
+
+func (b *binaries) save(path string) error {
+	text, err := json.Marshal(b)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o644)
 }
 
 // build compiles the judge and the tests with the mutants in them.
@@ -51,19 +73,19 @@ func build(ctx context.Context, o options, p part, s *schemata.Schemata) (*binar
 	if err := os.WriteFile(file, text, 0o644); err != nil {
 		return nil, err
 	}
-	b := &binaries{judge: filepath.Join(dir, "judge"), plan: filepath.Join(dir, "plan.json")}
-	if err := goTool(ctx, "build", "-overlay", file, "-o", b.judge, judgePackage); err != nil {
+	b := &binaries{Judge: filepath.Join(dir, "judge"), Plan: filepath.Join(dir, "plan.json")}
+	if err := goTool(ctx, "build", "-overlay", file, "-o", b.Judge, judgePackage); err != nil {
 		return nil, err
 	}
 	for _, pkg := range p.units {
-		u := unit{pkg: pkg, path: filepath.Join(dir, filepath.Base(pkg)+".test")}
-		if u.dir, err = filepath.Abs(pkg); err != nil {
+		u := unit{Pkg: pkg, Path: filepath.Join(dir, filepath.Base(pkg)+".test")}
+		if u.Dir, err = filepath.Abs(pkg); err != nil {
 			return nil, err
 		}
-		if err := goTool(ctx, "test", "-c", "-overlay", file, "-o", u.path, pkg); err != nil {
+		if err := goTool(ctx, "test", "-c", "-overlay", file, "-o", u.Path, pkg); err != nil {
 			return nil, err
 		}
-		b.units = append(b.units, u)
+		b.Units = append(b.Units, u)
 	}
 	return b, nil
 }

@@ -77,13 +77,13 @@ func firstLine(text string) string {
 // in which seeds. The judge reads that file again.
 func (r *runner) trace(ctx context.Context) error {
 	env := append(asMutant(0), mutant.TraceVariable+"="+mutant.InMemory)
-	switch a, err := askWith(ctx, env, r.bins.judge, 0, "-seeds", fmt.Sprint(r.p.seeds), "-trace", r.bins.plan); {
+	switch a, err := askWith(ctx, env, r.bins.Judge, 0, "-seeds", fmt.Sprint(r.p.seeds), "-trace", r.bins.Plan); {
 	case err != nil:
 		return err
 	case a.Caught != "":
 		return fmt.Errorf("the original does not pass: %s", a.Caught)
 	}
-	text, err := os.ReadFile(r.bins.plan)
+	text, err := os.ReadFile(r.bins.Plan)
 	if err != nil {
 		return err
 	}
@@ -93,14 +93,14 @@ func (r *runner) trace(ctx context.Context) error {
 	if err := json.Unmarshal(text, &plan); err != nil {
 		return err
 	}
-	r.reached = map[int]int{}
+	r.bins.Reached = map[int]int{}
 	for id, seeds := range plan.Mutants {
 		b, err := hex.DecodeString(seeds)
 		if err != nil {
 			return err
 		}
 		for _, x := range b {
-			r.reached[id] += bits.OnesCount8(x)
+			r.bins.Reached[id] += bits.OnesCount8(x)
 		}
 	}
 	return nil

@@ -37,7 +37,9 @@ type options struct {
 	work  string
 	match string
 	all   bool
-	notes string
+	// testsFirst looks for survivors faster, and tells less of the simulator.
+	testsFirst bool
+	seeds      int // in place of each part's own
 }
 
 func main() {
@@ -48,6 +50,8 @@ func main() {
 	flag.StringVar(&o.out, "out", "results", "where mutation.md and mutation.json are written")
 	flag.StringVar(&o.work, "work", ".mutants", "where binaries and what was found are kept")
 	flag.BoolVar(&o.all, "all", false, "run every mutant, also of the parts of which a sample is run")
+	flag.BoolVar(&o.testsFirst, "tests-first", false, "ask the unit tests first everywhere: finds what survives both sooner; writes no result")
+	flag.IntVar(&o.seeds, "seeds", 0, "sweep so many seeds, in place of each part's own number; writes no result")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -141,6 +145,10 @@ func run(ctx context.Context, o options) error {
 		if o.pkg != "" && o.pkg != p.name {
 			continue
 		}
+		p.sweepFirst = p.sweepFirst && !o.testsFirst
+		if o.seeds > 0 {
+			p.seeds = o.seeds
+		}
 		found, err := runPart(ctx, o, p, made.budgets)
 		if err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
@@ -149,7 +157,7 @@ func run(ctx context.Context, o options) error {
 	}
 	rep.explain(explained)
 	rep.print(os.Stdout)
-	if o.match == "" {
+	if o.match == "" && !o.testsFirst && o.seeds == 0 {
 		if err := rep.write(o.out); err != nil {
 			return err
 		}

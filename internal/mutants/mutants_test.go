@@ -146,6 +146,46 @@ func TestWhatWasFoundIsKeptUntilTheSourceChanges(t *testing.T) {
 	}
 }
 
+func TestWhatATestCaughtIsSweptWhereThatCounts(t *testing.T) {
+	by, none := "TestF", ""
+	counts, not := &runner{p: part{sweepFirst: true}}, &runner{}
+	for _, c := range []struct {
+		k           kept
+		counts, not bool
+	}{
+		{kept{}, false, false},
+		{kept{Tests: &by}, false, true},
+		{kept{Tests: &none}, false, false},
+		{kept{Sweep: &simulated{}}, false, false},
+		{kept{Sweep: &simulated{Caught: "panic"}}, true, true},
+		{kept{Sweep: &simulated{}, Tests: &none}, true, true},
+	} {
+		if got := counts.complete(&c.k); got != c.counts {
+			t.Errorf("%+v where the simulator's score counts: %v", c.k, got)
+		}
+		if got := not.complete(&c.k); got != c.not {
+			t.Errorf("%+v elsewhere: %v", c.k, got)
+		}
+	}
+}
+
+func TestBinariesServeUntilWhatTheyWereMadeOfChanges(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "binaries.json")
+	if loadBinaries(path, "x") != nil {
+		t.Error("there are none yet")
+	}
+	b := &binaries{Of: "x", Judge: "judge", Units: []unit{{Pkg: "./p", Tests: []test{{Name: "TestF", Reaches: map[int]bool{3: true}}}}}, Reached: map[int]int{3: 7}}
+	if err := b.save(path); err != nil {
+		t.Fatal(err)
+	}
+	if got := loadBinaries(path, "x"); got == nil || got.Reached[3] != 7 || !got.Units[0].Tests[0].Reaches[3] {
+		t.Errorf("got %+v", got)
+	}
+	if loadBinaries(path, "y") != nil {
+		t.Error("they are of something else")
+	}
+}
+
 func TestTheFirstFailureIsNamed(t *testing.T) {
 	for out, want := range map[string]string{
 		"=== RUN TestA\n    --- FAIL: TestA/b (0.00s)\n--- FAIL: TestA (0.01s)\nFAIL": "TestA/b",

@@ -95,7 +95,6 @@ type runner struct {
 	cache   *cache
 	bins    *binaries
 	budgets string
-	reached map[int]int
 }
 
 func newRunner(ctx context.Context, o options, p part, budgets map[string]int) (*runner, error) {
@@ -129,17 +128,30 @@ func (r *runner) missing(picked []*schemata.Mutant) bool {
 	return false
 }
 
-// complete: nothing is left to do for a mutant.
+// complete: nothing is left to do for a mutant. One that the tests caught goes
+// through the sweep all the same where its score counts.
 func (r *runner) complete(k *kept) bool {
+	swept, tested := k.Sweep != nil, k.Tests != nil
 	switch {
-	case k.Sweep != nil && k.Sweep.Caught != "", k.Tests != nil && *k.Tests != "":
+	case swept && k.Sweep.Caught != "", swept && tested:
 		return true
+	case tested && *k.Tests != "":
+		return !r.p.sweepFirst
 	}
-	return k.Sweep != nil && k.Tests != nil
+	return false
 }
 
 // prepare builds, and runs the original: it must pass everything.
 func (r *runner) prepare(ctx context.Context, s *schemata.Schemata) error {
+	h := fnv.New64a()
+	for _, m := range s.Mutants {
+		h.Write([]byte(m.Key() + "\n"))
+	}
+	of := fmt.Sprintf("%s %s %x", r.cache.sweep, r.cache.tests, h.Sum64())
+	path := filepath.Join(r.o.work, r.p.name, "binaries.json")
+	if r.bins = loadBinaries(path, of); r.bins != nil {
+		return nil
+	}
 	say("%s: building", r.p.name)
 	var err error
 	if r.bins, err = build(ctx, r.o, r.p, s); err != nil {
@@ -149,24 +161,26 @@ func (r *runner) prepare(ctx context.Context, s *schemata.Schemata) error {
 	if err := r.trace(ctx); err != nil {
 		return err
 	}
-	args := r.judgeArgs()
-	a, err := ask(ctx, r.bins.judge, 0, args...)
-	if err != nil {
-		return err
+	if r.budgets != "" {
+		a, err := ask(ctx, r.bins.Judge, 0, r.judgeArgs()...)
+		if err != nil {
+			return err
+		}
+		if a.Caught != "" {
+			return fmt.Errorf("the original does not pass: %s", a.Caught)
+		}
 	}
-	if a.Caught != "" {
-		return fmt.Errorf("the original does not pass: %s", a.Caught)
-	}
-	for i := range r.bins.units {
-		if err := r.bins.units[i].measure(ctx, r.p.skip); err != nil {
+	for i := range r.bins.Units {
+		if err := r.bins.Units[i].measure(ctx, r.p.skip); err != nil {
 			return err
 		}
 	}
-	return nil
+	r.bins.Of = of
+	return r.bins.save(path)
 }
 
 func (r *runner) judgeArgs() []string {
-	args := []string{"-seeds", fmt.Sprint(r.p.seeds), "-plan", r.bins.plan}
+	args := []string{"-seeds", fmt.Sprint(r.p.seeds), "-plan", r.bins.Plan}
 	if r.budgets != "" {
 		args = append(args, "-budgets", r.budgets)
 	}
@@ -250,12 +264,12 @@ func (r *runner) sweep(ctx context.Context, m *schemata.Mutant, k *kept) error {
 	if k.Sweep != nil {
 		return nil
 	}
-	k.Reached = r.reached[m.ID]
+	k.Reached = r.bins.Reached[m.ID]
 	if k.Reached == 0 && r.budgets == "" {
 		k.Sweep = &simulated{} // it would be the original's sweep
 		return nil
 	}
-	a, err := ask(ctx, r.bins.judge, m.ID, r.judgeArgs()...)
+	a, err := ask(ctx, r.bins.Judge, m.ID, r.judgeArgs()...)
 	if err == nil {
 		k.Sweep = &a
 	}
@@ -266,8 +280,8 @@ func (r *runner) test(ctx context.Context, m *schemata.Mutant, k *kept) error {
 	if k.Tests != nil {
 		return nil
 	}
-	for i := range r.bins.units {
-		failed, err := r.bins.units[i].check(ctx, m.ID)
+	for i := range r.bins.Units {
+		failed, err := r.bins.Units[i].check(ctx, m.ID)
 		if err != nil {
 			return err
 		}

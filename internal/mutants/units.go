@@ -20,16 +20,16 @@ import (
 
 // unit is the test binary of one package.
 type unit struct {
-	pkg, dir, path string
-	tests          []test // the fastest first
+	Pkg, Dir, Path string
+	Tests          []test // the fastest first
 }
 
 // test is a test of a package, how long it takes, and which mutants make a
 // difference in it.
 type test struct {
-	name    string
-	took    time.Duration
-	reaches map[int]bool
+	Name    string
+	Took    time.Duration
+	Reaches map[int]bool
 }
 
 // quick tests are run together: to start a process for each would take longer.
@@ -37,19 +37,19 @@ const quick = 300 * time.Millisecond
 
 // measure runs each test of the original alone. One that fails is an error.
 func (u *unit) measure(ctx context.Context, skip *regexp.Regexp) error {
-	cmd := exec.CommandContext(ctx, u.path, "-test.list", ".")
-	cmd.Dir = u.dir
+	cmd := exec.CommandContext(ctx, u.Path, "-test.list", ".")
+	cmd.Dir = u.Dir
 	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%s -test.list: %w", u.path, err)
+		return fmt.Errorf("%s -test.list: %w", u.Path, err)
 	}
-	u.tests = nil
+	u.Tests = nil
 	for _, name := range strings.Fields(string(out)) {
 		if strings.HasPrefix(name, "Benchmark") || skip != nil && skip.MatchString(name) {
 			continue
 		}
-		t := test{name: name, reaches: map[int]bool{}}
-		file := u.path + ".trace"
+		t := test{Name: name, Reaches: map[int]bool{}}
+		file := u.Path + ".trace"
 		if err := os.Remove(file); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -59,9 +59,9 @@ func (u *unit) measure(ctx context.Context, skip *regexp.Regexp) error {
 		if err := t.read(file); err != nil {
 			return err
 		}
-		u.tests = append(u.tests, t)
+		u.Tests = append(u.Tests, t)
 	}
-	slices.SortStableFunc(u.tests, func(a, b test) int { return cmp.Compare(a.took, b.took) })
+	slices.SortStableFunc(u.Tests, func(a, b test) int { return cmp.Compare(a.Took, b.Took) })
 	return nil
 }
 
@@ -70,17 +70,17 @@ func (u *unit) time(ctx context.Context, t *test, trace string) error {
 	env := append(asMutant(0), mutant.TraceVariable+"="+trace)
 	for try := range 3 {
 		started := time.Now()
-		failed, err := u.exec(ctx, env, 10*time.Minute, t.name)
+		failed, err := u.exec(ctx, env, 10*time.Minute, t.Name)
 		switch {
 		case err != nil:
 			return err
 		case failed == "":
-			t.took = time.Since(started)
+			t.Took = time.Since(started)
 			return nil
 		case try == 2:
-			return fmt.Errorf("the original does not pass %s %s: %s", u.pkg, t.name, failed)
+			return fmt.Errorf("the original does not pass %s %s: %s", u.Pkg, t.Name, failed)
 		}
-		say("%s %s failed, and is run again: %s", u.pkg, t.name, failed)
+		say("%s %s failed, and is run again: %s", u.Pkg, t.Name, failed)
 	}
 	return nil
 }
@@ -100,7 +100,7 @@ func (t *test) read(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
-		t.reaches[n] = true
+		t.Reaches[n] = true
 	}
 	return lines.Err()
 }
@@ -111,12 +111,12 @@ func (u *unit) check(ctx context.Context, id int) (string, error) {
 	var together []string
 	var slow []test
 	patience := 20 * time.Second
-	for _, t := range u.tests {
+	for _, t := range u.Tests {
 		switch {
-		case !t.reaches[id]:
-		case t.took < quick:
-			together = append(together, t.name)
-			patience += 10 * t.took
+		case !t.Reaches[id]:
+		case t.Took < quick:
+			together = append(together, t.Name)
+			patience += 10 * t.Took
 		default:
 			slow = append(slow, t)
 		}
@@ -125,7 +125,7 @@ func (u *unit) check(ctx context.Context, id int) (string, error) {
 		return failed, err
 	}
 	for _, t := range slow {
-		if failed, err := u.surely(ctx, id, 20*time.Second+10*t.took, []string{t.name}); err != nil || failed != "" {
+		if failed, err := u.surely(ctx, id, 20*time.Second+10*t.Took, []string{t.Name}); err != nil || failed != "" {
 			return failed, err
 		}
 	}
@@ -153,8 +153,8 @@ var failedTest = regexp.MustCompile(`--- FAIL: (\S+)`)
 
 // exec runs tests in a process of their own, and returns which failed, or "".
 func (u *unit) exec(ctx context.Context, env []string, patience time.Duration, tests ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, u.path, "-test.failfast", "-test.timeout", patience.String(), "-test.run", "^("+strings.Join(tests, "|")+")$")
-	cmd.Dir, cmd.Env = u.dir, env
+	cmd := exec.CommandContext(ctx, u.Path, "-test.failfast", "-test.timeout", patience.String(), "-test.run", "^("+strings.Join(tests, "|")+")$")
+	cmd.Dir, cmd.Env = u.Dir, env
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	err := cmd.Run()
