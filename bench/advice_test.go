@@ -26,7 +26,7 @@ func TestAdvice(t *testing.T) {
 	ten := choice(10*s, 10*s/3, 10090*time.Millisecond, 5, 1080)
 	worse := choice(6*s, s, 6070*time.Millisecond, 10, 3600)
 	long := choice(30*s, 10*s, 30*s, 1, 360)
-	close := choice(6*s, 2*s, 6*s, 11.5, 1800)
+	near := choice(6*s, 2*s, 6*s, 11.5, 1800)
 	const sixIs = "ttl 6 s, renew 2 s: p99 failover 6.05 s, 10 false failovers a year (95 % confidence: 9 to 11), 1,800 requests an hour"
 	const threeIs = "; ttl 3 s, renew 1 s would save 3.02 s and cost 4.1 false failovers a day and 1,800 requests an hour"
 	const tenIs = "; ttl 10 s, renew 3.33 s would save 5 false failovers a year and 720 requests an hour and cost 4.04 s"
@@ -48,7 +48,7 @@ func TestAdvice(t *testing.T) {
 				". If the episodes came twice as often: the same; if they lasted twice as long: the same"},
 		{"calm", []option{{ttl: 6 * s, renew: 2 * s, failover: 6 * s, requests: 1800}},
 			"ttl 6 s, renew 2 s: p99 failover 6 s, no false failovers, 1,800 requests an hour"},
-		{"perhaps", []option{close},
+		{"perhaps", []option{near},
 			"no setting was shown to stay below 1 false failover a month: the best is ttl 6 s, renew 2 s with 12 false failovers a year (95 % confidence: 10.3 to 12.7) and a p99 failover of 6 s; " +
 				"more episodes may show it"},
 		{"never", []option{three},

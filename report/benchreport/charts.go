@@ -267,7 +267,7 @@ func handOffChart(r *bench.Result) (chart, bool) {
 		}
 	}
 	return chart{
-		Title: "Hand-off: from a release to the next grant",
+		Title: "Hand-off: from a release to the grant to another client",
 		Note:  "Quantiles, each with 95 % confidence where there is a line.",
 		Summary: summary("Quantiles. ", cells, keys, func(c bench.Cell) []string {
 			one, _ := c.Distribution(nameHandOff)
