@@ -142,9 +142,11 @@ func (a *asking) returned(lease subjects.Lease, err error) *grant {
 	switch {
 	case errors.As(err, &held):
 		e.Phase, e.Holder, e.Detail = linearizability.Fail, ownerIndex(held.Owner)+1, ""
+		e.Held = true
 	case lock.Definite(err):
 		e.Phase = linearizability.Fail
 	}
+	e.Refused = errors.Is(err, lock.ErrRefused)
 	now := c.run.rec.now()
 	c.mu.Lock()
 	a.overdue(now)
