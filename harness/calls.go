@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/lockproof/lockproof/linearizability"
@@ -146,7 +147,9 @@ func (a *asking) returned(lease subjects.Lease, err error) *grant {
 	case lock.Definite(err):
 		e.Phase = linearizability.Fail
 	}
-	e.Refused = errors.Is(err, lock.ErrRefused)
+	// An acquire that is not known to have failed hides that its last request was
+	// refused, as it is not definite: only its text says so.
+	e.Refused = errors.Is(err, lock.ErrRefused) || strings.Contains(err.Error(), lock.ErrRefused.Error())
 	now := c.run.rec.now()
 	c.mu.Lock()
 	a.overdue(now)
