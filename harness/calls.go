@@ -120,18 +120,6 @@ func (a *asking) overdue(now time.Duration) {
 	}
 }
 
-// refused records that the store has ended the call: where it refuses a request for
-// good, there is nothing left to wait for. It is called with c.mu held.
-func (a *asking) refused() {
-	if a.gaveUp || a.t.c.dead || !a.requests.refused.Load() {
-		return
-	}
-	a.gaveUp = true
-	e := a.gone()
-	e.Detail = "refused by the store"
-	a.t.c.run.rec.add(e)
-}
-
 // returned records the end of an acquire at once, before anything can wait.
 func (a *asking) returned(lease subjects.Lease, err error) *grant {
 	c := a.t.c
@@ -141,7 +129,7 @@ func (a *asking) returned(lease subjects.Lease, err error) *grant {
 		e.Renews = a.renews
 		return a.begin(e, lease)
 	}
-	e.Phase, e.Detail = linearizability.Info, err.Error()
+	e.Phase, e.Detail, e.Refused = linearizability.Info, err.Error(), a.requests.refused.Load()
 	var held *lock.HeldError
 	switch {
 	case errors.As(err, &held):
@@ -152,7 +140,6 @@ func (a *asking) returned(lease subjects.Lease, err error) *grant {
 	now := c.run.rec.now()
 	c.mu.Lock()
 	a.overdue(now)
-	a.refused()
 	a.ended = true
 	if !c.dead {
 		c.run.rec.add(e)

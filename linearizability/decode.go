@@ -31,6 +31,7 @@ type eventJSON struct {
 	Value    int64    `json:"value"`
 	Requests int32    `json:"requests"`
 	Held     bool     `json:"held"`
+	Refused  bool     `json:"refused"`
 	Try      bool     `json:"try"`
 	Renews   bool     `json:"renews"`
 	Detail   string   `json:"detail"`
@@ -182,7 +183,7 @@ func (d *decoder) fromJSON(j *eventJSON) (Event, error) {
 	return Event{
 		At: *j.At, Since: j.Since, Until: j.Until, Client: *j.Client, Process: *j.Process, Lock: d.intern(string(j.Lock)),
 		Token: j.Token, Grant: j.Grant, Holder: j.Holder, Value: j.Value, Detail: j.Detail,
-		Requests: j.Requests, Op: op, Phase: phase, Mode: mode, Fenced: j.Fenced, Held: j.Held, Try: j.Try, Renews: j.Renews,
+		Requests: j.Requests, Op: op, Phase: phase, Mode: mode, Fenced: j.Fenced, Held: j.Held, Refused: j.Refused, Try: j.Try, Renews: j.Renews,
 	}, nil
 }
 

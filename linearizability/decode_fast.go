@@ -84,6 +84,9 @@ func (d *decoder) field(e *Event, s *scanner, key []byte) (uint32, bool) {
 		n, ok = s.number()
 		e.Requests = int32(n)
 		return 1 << 11, ok && n >= math.MinInt32 && n <= math.MaxInt32
+	case "refused":
+		e.Refused = true
+		return 1 << 15, s.word("true")
 	case "held":
 		e.Held = true
 		return 1 << 14, s.word("true")

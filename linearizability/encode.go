@@ -80,6 +80,9 @@ func appendEvent(b []byte, e *Event) []byte {
 	}
 	b = appendNumber(b, `,"value":`, e.Value)
 	b = appendNumber(b, `,"requests":`, int64(e.Requests))
+	if e.Refused {
+		b = append(b, `,"refused":true`...)
+	}
 	if e.Held {
 		b = append(b, `,"held":true`...)
 	}

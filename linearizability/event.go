@@ -142,6 +142,9 @@ type Event struct {
 	Fenced bool
 	// Held, on the fail of an acquire: it was refused because another holds the lock.
 	Held bool
+	// Refused, on the fail or info of a call: the store refused a request for good, as
+	// for want of permission, so that to go on is of no use.
+	Refused bool
 	// Try, on the invoke of an acquire: it does not wait, so that being refused is an
 	// answer.
 	Try bool

@@ -6,7 +6,8 @@ import (
 )
 
 // acquirePersists checks that an acquire that waits goes on until it is granted or
-// its caller gives it up: neither a failing store nor a lost reply ends it.
+// its caller gives it up: neither a failing store nor a lost reply ends it. A store that
+// refuses a request for good does.
 func (c *Checker) acquirePersists(_ context.Context, p *Params) Property {
 	x := &c.index
 	if !p.Promises.KeepsTrying {
@@ -20,7 +21,7 @@ func (c *Checker) acquirePersists(_ context.Context, p *Params) Property {
 		if e.Op != OpAcquire || e.Try || k.ret < 0 {
 			continue
 		}
-		if x.h[k.ret].Phase == Ok || k.gaveUp >= 0 || x.tamperedBy(e.Lock, x.h[k.ret].At) {
+		if x.h[k.ret].Phase == Ok || x.h[k.ret].Refused || k.gaveUp >= 0 || x.tamperedBy(e.Lock, x.h[k.ret].At) {
 			judged++
 			continue
 		}

@@ -45,7 +45,8 @@ type Promises struct {
 	LossNotice bool
 	// Tokens: grants carry fencing tokens that rise with every grant.
 	Tokens bool
-	// KeepsTrying: a waiting acquire fails only if its caller gave up.
+	// KeepsTrying: a waiting acquire fails only if its caller gave up, or the store
+	// refused a request for good.
 	KeepsTrying bool
 	// GrantsFree: a lock that nobody can hold is not refused.
 	GrantsFree bool

@@ -130,6 +130,8 @@ func (e *Event) checkBounds() error {
 		return fmt.Errorf("%v %v has %d requests: only the return of a call can", e.Op, e.Phase, e.Requests)
 	case e.Held && (e.Op != OpAcquire || e.Phase != Fail):
 		return fmt.Errorf("%v %v is held: only a failed acquire can be", e.Op, e.Phase)
+	case e.Refused && (!call || e.Phase != Fail && e.Phase != Info):
+		return fmt.Errorf("%v %v is refused: only the fail or info of a call can be", e.Op, e.Phase)
 	case e.Try && (e.Op != OpAcquire || e.Phase != Invoke):
 		return fmt.Errorf("%v %v is a try: only the invoke of an acquire can be", e.Op, e.Phase)
 	case e.Renews && (e.Op != OpAcquire || e.Phase != Ok):
