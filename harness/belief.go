@@ -51,6 +51,7 @@ type grant struct {
 	over    bool          // released, or told of the loss
 	given   bool          // released, by its holder or by the close of its client
 	left    bool          // nobody will release it any more
+	untidy  bool          // the release cut a renewal short, or came too late: it may need more requests
 	stop    func()        // takes back what follows the grant
 	// renewing: a renewal was recorded as invoked and not yet as ended. renewals
 	// are those under way, overlap that there was more than one at a time, and
@@ -117,7 +118,7 @@ func (g *grant) settle(v glimpse) (resumed bool) {
 		resumed = g.validity(v)
 	}
 	if v.told {
-		g.record(g.c.m.surely(g.seen, v.at), linearizability.OpLost)
+		g.lose(g.c.m.surely(g.seen, v.at), v.at)
 		g.over = true
 	}
 	g.seen = v.at
@@ -179,6 +180,18 @@ func (g *grant) record(at time.Duration, op linearizability.Op) {
 	g.c.run.rec.addAt(max(at, g.from), e)
 }
 
+// lose records that the holder was told of a loss between two times: it surely
+// believed until the first, and had surely heard of it by the second.
+func (g *grant) lose(since, at time.Duration) {
+	since, at = max(since, g.from), max(at, g.from)
+	e := g.event
+	e.Op, e.Phase = linearizability.OpLost, linearizability.Info
+	if since < at {
+		e.Since = int64(since)
+	}
+	g.c.run.rec.addAt(at, e)
+}
+
 // end looks a last time and ends the belief by op, at the time of that look. It
 // reports false where the process is dead and does nothing any more, and where the
 // lock was given back before.
@@ -190,6 +203,7 @@ func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
 		return false
 	}
 	g.settle(v)
+	g.untidy = g.renewals > 0 || g.expired || g.over
 	g.over, g.given = true, true
 	if g.stop != nil {
 		g.stop()

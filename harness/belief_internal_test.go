@@ -84,7 +84,11 @@ func (p *paperRun) told(c *client) string {
 	var all []string
 	for _, e := range p.rec.history {
 		if e.Client == c.index && e.Op != linearizability.OpAcquire {
-			all = append(all, strconv.FormatInt(e.At, 10)+" "+e.Op.String())
+			when := strconv.FormatInt(e.At, 10)
+			if e.Since != 0 {
+				when = strconv.FormatInt(e.Since, 10) + "-" + when
+			}
+			all = append(all, when+" "+e.Op.String())
 		}
 	}
 	return strings.Join(all, ", ")
@@ -148,14 +152,14 @@ func TestABeliefEndsWhenItDid(t *testing.T) {
 			g.follow()
 			p.now = 15
 			g.end(linearizability.OpRelease, linearizability.Invoke)
-		}, "3 lost, 15 release"},
+		}, "3-7 lost, 15 release"},
 		"told, and released before anybody heard": {func(p *paperRun, _ *client, g *grant, l *paperLease) {
 			p.now = 3
 			g.follow()
 			l.lose(errors.New("taken"))
 			p.now = 7
 			g.end(linearizability.OpRelease, linearizability.Invoke)
-		}, "3 lost, 7 release"},
+		}, "3-7 lost, 7 release"},
 		"released is no loss": {func(p *paperRun, _ *client, g *grant, l *paperLease) {
 			l.lose(lock.ErrReleased)
 			p.now = 7
@@ -247,6 +251,30 @@ func TestALateReleaseAccusesNobody(t *testing.T) {
 	v := new(linearizability.Checker).Check(t.Context(), linearizability.Params{TTL: 10, End: 20}, p.rec.history)
 	if found, _ := v.Property(linearizability.MutualExclusion); found.Verdict != linearizability.OK {
 		t.Errorf("%s: %s", found.Verdict, found.Detail)
+	}
+}
+
+// A loss that was heard of late ends the belief when it may have been told, and is
+// reported when it was heard: neither of the two accuses a correct lock.
+func TestALateNoticeAccusesNobody(t *testing.T) {
+	p := newPaperRun(true)
+	p.promises = linearizability.LeasePromises(10, 0)
+	first, second := p.client(0), p.client(1)
+	g, l := p.grantAt(first, 1, 11)
+	p.now = 4
+	g.follow()
+	l.lose(errors.New("the clock says so"))
+	h, _ := p.grantAt(second, 12, 22)
+	p.now = 14
+	g.follow()
+	h.end(linearizability.OpRelease, linearizability.Invoke)
+	p.rec.close()
+	v := new(linearizability.Checker).Check(t.Context(),
+		linearizability.Params{TTL: 10, End: 20, Promises: p.promises}, p.rec.history)
+	for _, name := range []string{linearizability.MutualExclusion, linearizability.LeaseKept} {
+		if found, _ := v.Property(name); found.Verdict != linearizability.OK {
+			t.Errorf("%s is %s: %s%s", name, found.Verdict, found.Detail, v.Malformed)
+		}
 	}
 }
 

@@ -221,7 +221,12 @@ func (t *task) release(ctx context.Context, g *grant) {
 // returned records how a release ended, which began with end.
 func (g *grant) returned(phase linearizability.Phase, detail string, requests int32) {
 	e := g.event
-	e.Op, e.Phase, e.Detail, e.Requests = linearizability.OpRelease, phase, detail, requests
+	e.Op, e.Phase, e.Detail = linearizability.OpRelease, phase, detail
+	g.c.mu.Lock()
+	if !g.untidy {
+		e.Requests = requests
+	}
+	g.c.mu.Unlock()
 	g.c.record(e)
 	g.forget()
 }

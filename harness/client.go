@@ -257,6 +257,8 @@ func (g *grant) renewReturned(phase linearizability.Phase, detail string) {
 	case g.overlap && g.renewals > 0: // one of them goes on
 	case g.overlap:
 		g.recordRenew(linearizability.Info, "the last of several", 0)
+	case phase != linearizability.Ok: // cut short, or on its way to find a loss
+		g.recordRenew(phase, detail, 0)
 	default:
 		g.recordRenew(phase, detail, g.requests.Load()-g.before)
 	}

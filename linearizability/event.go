@@ -108,7 +108,8 @@ type Event struct {
 	// which the request that succeeded was sent, if that is known to be later
 	// than the invoke (a waiting acquire sends many). The effect was not before
 	// it, and the lease counts from it. 0 means the invoke. On the ok of an ask it is
-	// when it was asked; 0 means at At.
+	// when it was asked; 0 means at At. On a loss it is up to when the holder surely
+	// was not told, where At is when it surely was; 0 means that it was told at At.
 	Since int64
 	// Until is optional, on the info of an acquire or a release: the true time
 	// by which the write has been applied if it ever is. 0 means unknown: the
@@ -150,4 +151,12 @@ type Event struct {
 	Try bool
 	// Renews, on the ok of an acquire: the lock renews this grant by itself.
 	Renews bool
+}
+
+// toldSince is from when on a holder may have known of the loss that e tells of.
+func (e *Event) toldSince() int64 {
+	if e.Since != 0 {
+		return e.Since
+	}
+	return e.At
 }

@@ -288,9 +288,10 @@ func (x *index) add(i int, e *Event) error {
 	case OpLost:
 		x.reportedLost(i, e, g)
 		if g.lost == unset {
-			g.lost = e.At
+			g.lost = e.toldSince()
 		}
 		x.stopBelieving(i, e, g, at)
+		g.beliefEnd = min(g.beliefEnd, max(g.believes, e.toldSince()))
 	}
 	return nil
 }

@@ -108,8 +108,8 @@ func (e *Event) checkBounds() error {
 	if e.Holder != 0 && (e.Op != OpAcquire || e.Phase != Fail) && (e.Op != OpInspect || e.Phase != Ok) {
 		return fmt.Errorf("%v %v names a holder: only a failed acquire and the ok of an inspect can", e.Op, e.Phase)
 	}
-	if e.Since != 0 && (e.Phase != Ok || e.Op != OpAcquire && e.Op != OpRenew && e.Op != OpAsk) {
-		return fmt.Errorf("%v %v has since: only the ok of an acquire, a renew or an ask can", e.Op, e.Phase)
+	if e.Since != 0 && e.Op != OpLost && (e.Phase != Ok || e.Op != OpAcquire && e.Op != OpRenew && e.Op != OpAsk) {
+		return fmt.Errorf("%v %v has since: only the ok of an acquire, a renew or an ask, and a loss can", e.Op, e.Phase)
 	}
 	if e.Since < 0 || e.Since > e.At {
 		return fmt.Errorf("since %d is not between 0 and the event's own time", e.Since)
