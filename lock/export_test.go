@@ -59,3 +59,10 @@ func getsFree(mu *sync.Mutex) bool {
 	}
 	return false
 }
+
+// Kept counts what the client remembers of what is under way.
+func (c *Client) Kept() (leases, acquires, chores int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.leases), len(c.entered), len(c.chores)
+}
