@@ -67,3 +67,6 @@ func (c *Client) Kept() (leases, acquires, chores int) {
 	defer c.mu.Unlock()
 	return len(c.leases), len(c.entered), len(c.chores)
 }
+
+// Lose ends the lease as the background tasks do.
+func (l *Lease) Lose(reason LostReason) { _ = l.lose(reason) }
