@@ -94,6 +94,21 @@ func (x *index) ask(i int, e *Event) error {
 			x.closing = append(x.closing, closing{at: -1})
 		}
 		x.closing[e.Client] = closing{at: int32(i), process: e.Process}
+		x.closeUntold(e)
 	}
 	return nil
+}
+
+// closeUntold notes of the leases that ended by their holder's own clock that the
+// holder closed its client before it was told: then it need not be any more.
+func (x *index) closeUntold(e *Event) {
+	if e.Client >= len(x.untold) {
+		return
+	}
+	for _, at := range x.untold[e.Client] {
+		if g := &x.grants[at]; g.closed == unset {
+			g.closed = e.At
+		}
+	}
+	x.untold[e.Client] = x.untold[e.Client][:0]
 }

@@ -35,6 +35,8 @@ type grant struct {
 	// release is the invoke, released the return, releaseUntil its Until.
 	release, released, releaseUntil int64
 	expire, lost, crash             int64
+	// closed is when its client was closed after the lease had ended by its own clock.
+	closed int64
 
 	client, lock               int32
 	invokeAt, okAt             int32 // events

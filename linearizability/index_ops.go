@@ -87,7 +87,7 @@ func (x *index) granted(i int, e *Event, call, lock int32) error {
 	x.grants = append(x.grants, grant{
 		id: e.Grant, token: e.Token, invoke: invoke, sent: sent, ok: e.At, believes: e.At, beliefEnd: never, retaken: unset, tampered: unset,
 		extended: sent, renewSent: unset, renewOpen: unset, renewFailCall: unset, renewFail: unset,
-		release: unset, released: unset, expire: unset, lost: unset, crash: unset,
+		release: unset, released: unset, expire: unset, lost: unset, crash: unset, closed: unset,
 		client: int32(e.Client), lock: lock, invokeAt: call, okAt: int32(i), endAt: -1, renewedAt: -1,
 		renewOpenAt: -1, renewFailedAt: -1, releaseAt: -1, mode: e.Mode,
 		renews: e.Renews,

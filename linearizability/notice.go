@@ -16,7 +16,8 @@ type notices struct {
 // lossNotice checks that a holder is told of its loss no later than NoticeSlack
 // after the end of its lease by its own clock or, where it has none, after
 // another was granted the lock. A client that stands still cannot be told
-// anything: such time does not count. Whoever released or died need not be told.
+// anything: such time does not count. Whoever released, closed its client or died
+// need not be told.
 //
 //	expire         deadline
 //	  |--slack-----|              running
@@ -80,7 +81,7 @@ func (g *grant) loss(rival *grant) (at int64, taker *grant) {
 }
 
 func (n *notices) judge(x *index, g, taker *grant, deadline int64) {
-	told := earliest(g.lost, g.release, g.crash)
+	told := earliest(g.lost, g.release, g.crash, g.closed)
 	switch {
 	case told != unset && told <= deadline:
 		n.due++

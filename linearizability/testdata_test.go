@@ -101,6 +101,8 @@ var badHistories = map[string]struct {
 		"c0's read under grant 1 of lock a was let through at 11.5s, after grant 2 of c1 at 11s"},
 	"bad-loss-notice-late": {[]string{LossNotice},
 		"c0 held grant 1 of lock a; its lease ended by its own clock at 10s, it was to be told by 10.5s and was told at 12s, 1.5s late"},
+	"bad-loss-notice-closed-too-late": {[]string{LossNotice},
+		"it was to be told by 10.4s and was never told"},
 	"bad-loss-notice-never": {[]string{LossNotice},
 		"was to be told by 10.5s and was never told"},
 	"bad-loss-notice-after-pause": {[]string{LossNotice},
