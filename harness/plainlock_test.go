@@ -271,11 +271,12 @@ func (l *plainLease) renew() error {
 	l.mu.Unlock()
 	sent := p.env.Runtime.Now()
 	rev, err := p.write(l.work, l.name, old, next)
+	now := p.env.Runtime.Now() // no mutex is held: it may interrupt
 	switch {
 	case err == nil:
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if p.resumes || p.endless || p.env.Runtime.Now() < l.end {
+		if p.resumes || p.endless || now < l.end {
 			l.r, l.rev, l.end = next, rev, max(l.end, sent+p.lease())
 		}
 		return nil

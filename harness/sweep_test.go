@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,9 +45,9 @@ func TestTheReferencePassesAllFaults(t *testing.T) {
 			t.Errorf("%s: %d in %d seeds: the sweep proves little", went.through, went.count, s.Seeds)
 		}
 	}
-	// Every property was judged at least once.
+	// Every property of which something is promised was judged at least once.
 	for _, p := range s.Properties {
-		if p.Verdict == linearizability.NotApplicable {
+		if p.Verdict == linearizability.NotApplicable && !strings.HasPrefix(p.Detail, "not promised") {
 			t.Errorf("%s does not apply: %s", p.Name, p.Detail)
 		}
 	}
