@@ -50,7 +50,9 @@ type grant struct {
 	expired bool          // the belief has reached its end and not come back
 	over    bool          // released, or told of the loss
 	given   bool          // released, by its holder or by the close of its client
-	left    bool          // nobody will release it any more
+	left    bool          // its holder will not release it any more
+	by      int           // the process that released it
+	done    bool          // the release has returned
 	untidy  bool          // the release cut a renewal short, or came too late: it may need more requests
 	stop    func()        // takes back what follows the grant
 	// renewing: a renewal was recorded as invoked and not yet as ended. renewals
@@ -120,6 +122,7 @@ func (g *grant) settle(v glimpse) (resumed bool) {
 	if v.told {
 		g.lose(g.c.m.surely(g.seen, v.at), v.at)
 		g.over = true
+		g.drop()
 	}
 	g.seen = v.at
 	return resumed
@@ -196,10 +199,15 @@ func (g *grant) lose(since, at time.Duration) {
 // reports false where the process is dead and does nothing any more, and where the
 // lock was given back before.
 func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
+	return g.endBy(g.event.Process, op, phase)
+}
+
+// endBy is end by another process of the client: one that closes it.
+func (g *grant) endBy(process int, op linearizability.Op, phase linearizability.Phase) bool {
 	v := g.look()
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
-	if g.c.dead || g.given || g.left {
+	if g.c.dead || g.given {
 		return false
 	}
 	g.settle(v)
@@ -208,8 +216,9 @@ func (g *grant) end(op linearizability.Op, phase linearizability.Phase) bool {
 	if g.stop != nil {
 		g.stop()
 	}
+	g.by = process
 	e := g.event
-	e.Op, e.Phase = op, phase
+	e.Process, e.Op, e.Phase = process, op, phase
 	g.c.run.rec.addAt(max(v.at, g.from), e)
 	return true
 }

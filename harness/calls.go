@@ -226,24 +226,25 @@ func (g *grant) returned(phase linearizability.Phase, detail string, requests in
 	if !g.untidy {
 		e.Requests = requests
 	}
+	e.Process, g.done = g.by, true
+	g.drop()
 	g.c.mu.Unlock()
 	g.c.record(e)
-	g.forget()
 }
 
-// leave lets a lease run out that is not given back.
+// leave lets a lease run out that its holder does not give back. A close may.
 func (g *grant) leave() {
 	g.follow()
-	g.forget()
-}
-
-// forget drops a grant that nobody gives back any more, once no renewal of it is
-// under way.
-func (g *grant) forget() {
 	g.c.mu.Lock()
 	defer g.c.mu.Unlock()
 	g.left = true
-	if g.renewals == 0 {
+	g.drop()
+}
+
+// drop forgets a grant that nothing can happen to any more: that was given back, or
+// left and told of as lost, with no renewal under way. It is called with c.mu held.
+func (g *grant) drop() {
+	if (g.done || g.left && g.over) && g.renewals == 0 {
 		delete(g.c.grants, g.lease)
 	}
 }

@@ -126,7 +126,7 @@ func (t *task) close(ctx context.Context) {
 	c.mu.Unlock()
 	var given []*grant
 	for _, g := range live {
-		if g.end(linearizability.OpRelease, linearizability.Invoke) {
+		if g.endBy(e.Process, linearizability.OpRelease, linearizability.Invoke) {
 			given = append(given, g)
 		}
 	}
@@ -262,9 +262,7 @@ func (g *grant) renewReturned(phase linearizability.Phase, detail string) {
 	default:
 		g.recordRenew(phase, detail, g.requests.Load()-g.before)
 	}
-	if g.left && g.renewals == 0 {
-		delete(g.c.grants, g.lease)
-	}
+	g.drop()
 }
 
 func (g *grant) recordRenew(phase linearizability.Phase, detail string, requests int32) {

@@ -310,3 +310,20 @@ func TestAGrantThatMeetsAClose(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A lease that its holder left to run out, and that a close gave back before its
+// holder was told, is given back: nobody owes a notice any more.
+func TestACloseGivesBackWhatWasLeft(t *testing.T) {
+	p := newPaperRun(true)
+	c := p.client(0)
+	g, _ := p.grantAt(c, 1, 10)
+	p.now = 11
+	g.leave()
+	p.now = 12
+	if live := c.live(); len(live) != 1 || !live[0].endBy(c.newTask().process, linearizability.OpRelease, linearizability.Invoke) {
+		t.Error("a close finds nothing to give back")
+	}
+	if got := p.told(c); got != "10 expire, 12 release" {
+		t.Errorf("recorded %q", got)
+	}
+}
