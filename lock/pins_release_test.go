@@ -1,0 +1,145 @@
+package lock_test
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lockproof/lockproof/backends/memory"
+	"github.com/lockproof/lockproof/lock"
+)
+
+// busyStore notes whether two writes of one client were ever under way at once.
+type busyStore struct {
+	*testStore
+	writing, most *atomic.Int64
+}
+
+func (s busyStore) CompareAndSwap(ctx context.Context, key string, old lock.Revision, value []byte) (lock.Revision, error) {
+	s.most.Store(max(s.most.Load(), s.writing.Add(1)))
+	defer s.writing.Add(-1)
+	return s.testStore.CompareAndSwap(ctx, key, old, value)
+}
+
+func TestAReleaseWaitsForTheRenewalUnderWay(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStore(memory.New())
+		busy := busyStore{s, new(atomic.Int64), new(atomic.Int64)}
+		l := mustAcquire(t, newClient(t, busy, config("a")), "k")
+		s.always(slow, "cas")
+		time.Sleep(renewEvery + 100*time.Millisecond)
+		if busy.writing.Load() != 1 {
+			t.Fatal("no renewal is under way")
+		}
+		mustRelease(t, l)
+		if n := busy.most.Load(); n != 1 {
+			t.Errorf("%d writes were under way at once", n)
+		}
+	})
+}
+
+// The first requests of a release fail and what follows tells how.
+func TestAReleaseWithAnOpenWriteDoesNotSayLost(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		effects []effect
+		after   string // what the record becomes before the second write
+		want    []string
+		lost    lock.LostReason
+	}{
+		// The first write may be the one that freed it; the conflict proves nothing else.
+		{"no answer, then taken over", []effect{breakRequest, pass}, heldBy("b-1", 2, 0), []string{"cas", "get"}, ""},
+		{"conflict, removed", []effect{pass}, "-", []string{"cas"}, lock.LostFreed},
+		{"no answer, removed", []effect{breakRequest}, "-", []string{"cas", "get"}, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				a := newParty(t, memory.New(), "a")
+				l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+				a.store.taken()
+				n := 0
+				if c.effects[0] == pass {
+					change(t, a.store, c.after)
+				}
+				a.store.set(func(call call) effect {
+					switch call.op {
+					case "cas":
+						n++
+						return c.effects[min(n, len(c.effects))-1]
+					case "get":
+						if n == 1 && c.effects[0] != pass {
+							change(t, a.store, c.after)
+						}
+					}
+					return pass
+				})
+				err := l.Release(t.Context())
+				if c.lost == "" && err != nil || c.lost != "" && lostBecause(err) != c.lost {
+					t.Errorf("error %v, want a loss: %q", err, c.lost)
+				}
+				if calls := a.store.taken(); !slices.Equal(calls, c.want) {
+					t.Errorf("asked %v, want %v", calls, c.want)
+				}
+			})
+		})
+	}
+}
+
+// change makes text the record, "-" none.
+func change(t *testing.T, s *testStore, text string) {
+	t.Helper()
+	if text != "-" {
+		tamper(t, s, text)
+		return
+	}
+	if err := s.Remove(t.Context(), "k"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What a release found out, the next acquire need not ask.
+func TestAfterAReleaseWhoseReplyWasLostTheNextAcquireIsOneRequest(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		a.store.caps.ConflictReturnsCurrent = false
+		l := mustAcquire(t, a.Client, "k")
+		a.store.once(breakReply, "cas")
+		mustRelease(t, l)
+		a.store.taken()
+		mustAcquire(t, a.Client, "k")
+		wantCalls(t, a.store, "the next acquire", "cas")
+	})
+}
+
+func TestAReleaseOnAStoreThatFailsIsTriedAtOnceAndThenSlowly(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		a.store.taken()
+		a.store.always(unavailable)
+		began := fakeNow()
+		if err := l.Release(t.Context()); err == nil || lock.Definite(err) {
+			t.Error("it says what became of the lock")
+		}
+		near(t, "Release took", fakeNow()-began, ttl, 2*time.Second)
+		if n := len(a.store.taken()); n < 20 || n > 80 {
+			t.Errorf("%d requests", n)
+		}
+	})
+}
+
+// A release that begins after the lease has ended is tried twice all the same.
+func TestAReleaseAfterTheEndIsTriedAgainOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		time.Sleep(2 * ttl)
+		a.store.once(breakRequest, "cas")
+		mustRelease(t, l)
+		if got := record(t, a.store); got != `{"v":1,"token":1}` {
+			t.Errorf("the record is %s", got)
+		}
+	})
+}
