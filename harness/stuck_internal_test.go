@@ -33,12 +33,17 @@ func spinAfter(t *testing.T, acquires int, over <-chan struct{}) subjects.Subjec
 }
 
 func spin(over <-chan struct{}) {
-	for {
-		select {
-		case <-over:
-			panic("the test is over")
-		default:
-		}
+	for !isClosed(over) {
+	}
+	panic("the test is over")
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

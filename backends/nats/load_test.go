@@ -173,7 +173,7 @@ func writeBeside(b *testing.B, clients int) {
 		}
 		defer waiter.Close()
 		done := waiting(ctx, waiter, "waited"+strconv.Itoa(i), "")
-		defer func() { <-done }()
+		defer func() { _ = <-done }()
 		received = append(received, func() uint64 { return js.Conn().Stats().InMsgs })
 	}
 	defer cancel()

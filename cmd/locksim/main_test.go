@@ -81,7 +81,7 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"one seed holds", exitOK, quickRun()},
 		{"many seeds hold", exitOK, []string{"run", "--backend", "sim", "--seeds", "60"}},
-		{"a violation", exitViolation, quickRun("--subject", "natslock", "--faults", "none", "--duration", "2m")},
+		{"a violation", exitViolation, quickRun("--subject", "natslock", "--seed", "2", "--faults", "none", "--duration", "2m")},
 		{"a vacuous sweep", exitUnknown, []string{"run", "--seeds", "60", "--clients", "2", "--locks", "1024", "--duration", "1s", "--faults", "none"}},
 		{"an unknown flag", exitCannotRun, []string{"run", "--sead", "1"}},
 		{"list", exitOK, []string{"list"}},
@@ -331,8 +331,8 @@ func TestJSONOnStandardOutputIsOneObjectAndNothingElse(t *testing.T) {
 func TestJUnitIsXML(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, subject := range []string{"reference", "natslock"} {
-		locksim(quickRun("--subject", subject, "--junit", "junit.xml")...)
-		_, stdout, _ := locksim(quickRun("--subject", subject, "--junit", "-")...)
+		locksim(quickRun("--subject", subject, "--seed", "2", "--junit", "junit.xml")...)
+		_, stdout, _ := locksim(quickRun("--subject", subject, "--seed", "2", "--junit", "-")...)
 		for _, text := range []string{read(t, "junit.xml"), stdout} {
 			dec := xml.NewDecoder(strings.NewReader(text))
 			elements := 0
@@ -434,7 +434,7 @@ func TestCheckJudgesARecordedHistory(t *testing.T) {
 
 func TestShrinkMakesAFailureSmallAndKeepsIt(t *testing.T) {
 	t.Chdir(t.TempDir())
-	record(t, "bad", "--subject", "natslock", "--duration", "2m")
+	record(t, "bad", "--subject", "natslock", "--seed", "7", "--duration", "2m")
 	before := read(t, "bad/scenario.json")
 	code, stdout, stderr := locksim("shrink", "bad", "--out", "small")
 	if code != exitViolation || !strings.Contains(stderr, "faults became") {

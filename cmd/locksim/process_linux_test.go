@@ -143,7 +143,7 @@ func TestAPipeIsNotWaitedFor(t *testing.T) {
 
 func TestWhatCannotBeWrittenNeverHidesTheVerdict(t *testing.T) {
 	t.Chdir(t.TempDir())
-	good, bad := quickRun(), quickRun("--subject", "natslock", "--faults", "none", "--duration", "2m")
+	good, bad := quickRun(), quickRun("--subject", "natslock", "--seed", "2", "--faults", "none", "--duration", "2m")
 	vacuous := []string{"run", "--seeds", "60", "--clients", "2", "--locks", "1024", "--duration", "1s", "--faults", "none"}
 	write(t, "file", "")
 	for _, c := range []struct {
@@ -182,7 +182,7 @@ func TestWhatCannotBeWrittenNeverHidesTheVerdict(t *testing.T) {
 		{append(good, "--json", "y.json"), exitCannotRun}, {append(bad, "--json", "y.json"), exitViolation},
 		{[]string{"list"}, exitCannotRun}, {[]string{"doctor"}, exitCannotRun}, {[]string{"--version"}, exitCannotRun},
 		{[]string{"run", "--help"}, exitCannotRun}, {[]string{"completion", "zsh"}, exitCannotRun},
-		{[]string{"check", "runs/reference-sim-1"}, exitCannotRun}, {[]string{"check", "runs/natslock-sim-1"}, exitViolation},
+		{[]string{"check", "runs/reference-sim-1"}, exitCannotRun}, {[]string{"check", "runs/natslock-sim-2"}, exitViolation},
 	} {
 		var stderr strings.Builder
 		code := run(c.args, full, &stderr)
@@ -205,7 +205,7 @@ func TestARunThatFillsTheDiskIsStillAVerdict(t *testing.T) {
 		code int
 	}{
 		{quickRun(), exitCannotRun},
-		{quickRun("--subject", "natslock", "--faults", "none", "--duration", "2m"), exitViolation},
+		{quickRun("--subject", "natslock", "--seed", "2", "--faults", "none", "--duration", "2m"), exitViolation},
 	} {
 		p := prepare(t, append(c.args, "--out", "r")...)
 		script := "trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"" // blocks of 512 or 1024 bytes

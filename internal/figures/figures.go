@@ -49,7 +49,7 @@ import (
 )
 
 var (
-	fence  = regexp.MustCompile("(?ms)^```.*?^```")
+	fence  = regexp.MustCompile("(?ms)^```.*?\n```")
 	figure = regexp.MustCompile(`(?s)<!-- figure (.*?) -->(.*?)<!-- /figure -->`)
 	table  = regexp.MustCompile(`(?s)<!-- table (.*?) -->(.*?)<!-- /table -->`)
 	marks  = regexp.MustCompile(`<!-- /?(figure|table|measured|by-command)\b`)

@@ -32,10 +32,12 @@ func pick(v any, path string) (any, error) {
 				end = len(rest)
 			}
 			step, rest = rest[:end], rest[end:]
-			fields, ok := v.(map[string]any)
-			if v, ok = fields[step]; !ok {
+			fields, _ := v.(map[string]any)
+			field, ok := fields[step]
+			if !ok {
 				return nil, fmt.Errorf("there is no field %q", step)
 			}
+			v = field
 		}
 		rest = strings.TrimPrefix(rest, ".")
 	}

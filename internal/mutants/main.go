@@ -54,8 +54,9 @@ func main() {
 	flag.IntVar(&o.seeds, "seeds", 0, "sweep so many seeds, in place of each part's own number; writes no result")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	switch err := run(ctx, o); {
+	err := run(ctx, o)
+	stop()
+	switch {
 	case err == nil:
 	case errors.Is(err, errSurvivors):
 		fmt.Fprintln(os.Stderr, err)

@@ -6,9 +6,9 @@ import (
 	"go/token"
 )
 
-// comparable: what a mutant makes of an expression can be computed beside the
+// isComparable: what a mutant makes of an expression can be computed beside the
 // original and compared with it, without doing anything.
-func comparable(typ, text string) bool {
+func isComparable(typ, text string) bool {
 	switch typ {
 	case "bool", "string", "int", "int8", "int16", "int32", "int64", "uint", "uint8", "uint16", "uint32", "uint64",
 		"mutant_time.Duration", "mutant_lock.Revision", "Revision":

@@ -75,7 +75,7 @@ func (p *Package) broken(all []*finder, mutants []*Mutant) (map[*Mutant]bool, er
 		before := len(bad)
 		open := map[string]bool{}
 		for _, err := range errs {
-			var in *errorIn
+			var in *placeError
 			switch {
 			case !errors.As(err, &in):
 				return nil, err
@@ -105,9 +105,9 @@ func (p *Package) broken(all []*finder, mutants []*Mutant) (map[*Mutant]bool, er
 	return bad, nil
 }
 
-// errorIn is an error of the compiler in a function, and perhaps in the text of
+// placeError is an error of the compiler in a function, and perhaps in the text of
 // one mutant.
-type errorIn struct {
+type placeError struct {
 	file, fn string
 	mutant   int
 	err      error
@@ -142,7 +142,7 @@ func mutantAt(text string, offset int) int {
 	return n
 }
 
-func (e *errorIn) Error() string { return fmt.Sprintf("%s %s: %v", e.file, e.fn, e.err) }
+func (e *placeError) Error() string { return fmt.Sprintf("%s %s: %v", e.file, e.fn, e.err) }
 
 // render writes the files with the mutants that want picks, and checks them.
 func (p *Package) render(all []*finder, want func(*Mutant) bool) (map[string]string, []error) {
@@ -170,7 +170,7 @@ func (p *Package) render(all []*finder, want func(*Mutant) bool) (map[string]str
 		var te types.Error
 		if errors.As(err, &te) {
 			at := te.Fset.Position(te.Pos)
-			err = &errorIn{names[at.Filename], enclosing(trees, te.Pos), mutantAt(texts[at.Filename], at.Offset), err}
+			err = &placeError{names[at.Filename], enclosing(trees, te.Pos), mutantAt(texts[at.Filename], at.Offset), err}
 		}
 		errs = append(errs, err)
 	}}
@@ -281,7 +281,7 @@ func (pt *point) wrap(inner string) string {
 	compared := ""
 	for _, c := range pt.choices {
 		is := "Is"
-		if comparable(pt.typ, c.text) {
+		if isComparable(pt.typ, c.text) {
 			is = "On"
 			compared += fmt.Sprintf("mutant_.Compare(%d, func() bool { return mutant_v != (%s)\n}); ", c.mutant.ID, c.text)
 		}
