@@ -238,19 +238,23 @@ func (x *index) build(p *Params, h History) error {
 	return nil
 }
 
-// reserve makes room for the grants of a long history at once: growing by steps
-// would leave as much garbage as there is data.
+// reserve makes room for the grants and calls of a long history at once: growing by
+// steps would leave as much garbage as there is data.
 func (x *index) reserve(h History) {
 	if len(h) < 1<<12 {
 		return
 	}
-	grants := 0
+	grants, calls := 0, 0
 	for i := range h {
 		if h[i].Op == OpAcquire && h[i].Phase == Ok {
 			grants++
 		}
+		if h[i].Phase == Invoke {
+			calls++ // each returns once, or is left open at the end
+		}
 	}
 	x.grants = slices.Grow(x.grants, grants)
+	x.calls = slices.Grow(x.calls, calls)
 }
 
 // resetLists empties each list and keeps its memory.
