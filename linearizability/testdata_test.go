@@ -105,6 +105,8 @@ var badHistories = map[string]struct {
 		"a renew at 2.1s said that it was lost before it can have ended"},
 	"bad-lock-linearizability-named-before-it-asked": {[]string{LockLinearizability},
 		"c1 was told between 2s and 2.1s that c0 holds lock a, which it cannot have held then"},
+	"bad-lock-linearizability-one-maybe-seen-twice": {[]string{LockLinearizability},
+		"c1 was told between 5s and 5.1s that c0 holds lock a, which it cannot have held then"},
 	"bad-token-order-shared-by-concurrent-grants": {[]string{LockLinearizability, TokenOrder},
 		"c1 was granted lock a at 1.2s (grant 2) with token 7"},
 	"bad-token-order-falls": {[]string{LockLinearizability, TokenOrder},
