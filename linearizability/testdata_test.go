@@ -101,7 +101,7 @@ var badHistories = map[string]struct {
 		"c0's grant 1 was in force: last renewed at 8s, it could not end before 18s"},
 	"bad-lock-linearizability-renewed-after-it-was-taken": {[]string{LockLinearizability},
 		"c1 was granted lock a at 2.5s (grant 2), but c0's grant 1 was in force"},
-	"bad-lock-linearizability-lost-before-its-end": {[]string{LockLinearizability},
+	"bad-lock-linearizability-lost-before-its-end": {[]string{LockLinearizability, LeaseKept},
 		"a renew at 2.1s said that it was lost before it can have ended"},
 	"bad-lock-linearizability-named-before-it-asked": {[]string{LockLinearizability},
 		"c1 was told between 2s and 2.1s that c0 holds lock a, which it cannot have held then"},
