@@ -43,7 +43,7 @@ func (x *index) returned(at, ret, gaveUp int32) {
 // when the answer is there already is too late to mean anything.
 func (x *index) giveUp(i int, e *Event, p *process) {
 	lock := x.lockNamed(e.Lock)
-	at := slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
+	at := p.openOf(lock)
 	if at >= 0 && p.open[at].gaveUp < 0 {
 		p.open[at].gaveUp = int32(i)
 	}

@@ -52,8 +52,8 @@
 // A violation is real for the history given: belief intervals are rounded to be
 // shorter, operation intervals to be longer, and an operation with no known end
 // may have happened or not, whichever excuses the lock. An ok is a statement on
-// this history and no other. Unknown is never ok: it says that a checker ran out
-// of time or that the history cannot answer the question. A malformed history is
+// this history and no other. Unknown is never ok: it says that a checker gave up
+// or that the history cannot answer the question. A malformed history is
 // refused with its reason (Validate) and judged unknown in every property.
 //
 // # What excuses a lock
@@ -72,8 +72,15 @@
 //
 // # How linearizability is decided
 //
-// An order of the answers that fits all intervals is a proof, so a linear-time
-// construction is tried first. Where it fails nothing is concluded: porcupine
-// (github.com/anishathalye/porcupine) searches the smallest part of the history
-// around the place, and it alone may answer that there is no such order.
+// An order of the answers that fits all intervals is a proof. A linear-time
+// construction is tried first. Where it fails, the history is cut where the lock is
+// surely free, and for each piece all sketches of an order are kept that may still
+// turn out to be the right one; of two that placed the same grants, one that is
+// behind in nothing makes the other superfluous. Where no sketch is left nothing is
+// concluded: porcupine (github.com/anishathalye/porcupine) searches the smallest part
+// of the history around the place, and it alone may answer that there is no such
+// order.
+//
+// All of it is bounded in steps and in memory, never in seconds, so that a verdict
+// is the same on every machine.
 package linearizability

@@ -21,7 +21,8 @@ const (
 	OpExpire
 	// OpLost (info): the lock told the client that Grant is lost.
 	OpLost
-	// OpCrash (info): the client died; every belief and open operation ends.
+	// OpCrash (info): the client died with all its processes; every belief and
+	// open operation ends.
 	OpCrash
 	// OpRead and OpWrite (ok or fail) are accesses to the protected resource, at
 	// the instant the resource performed or rejected them. Fenced tells whether

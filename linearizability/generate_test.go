@@ -33,6 +33,7 @@ type held struct {
 }
 
 type genClient struct {
+	client  int
 	process int
 	op      Op // open, or OpInvalid
 	mode    Mode
@@ -53,6 +54,8 @@ type genClient struct {
 const (
 	genTick = int64(500 * time.Millisecond)
 	genTTL  = int64(5 * time.Second)
+	// genDriftPPM makes a lease end a tick early, and a belief two.
+	genDriftPPM = 100_000
 )
 
 func genHistory(t *rapid.T, events int) (Params, History) {
@@ -71,17 +74,20 @@ func genRetakes(t *rapid.T, events int) (Params, History) {
 func (w *world) history(events int) (Params, History) {
 	t := w.t
 	w.lies = rapid.SampledFrom([]int{0, 30, 100, 300}).Draw(t, "lies")
-	w.p = Params{TTL: time.Duration(genTTL), Clients: 3, Promises: LeasePromises(time.Duration(genTTL), 0)}
+	drift := rapid.SampledFrom([]int64{0, genDriftPPM}).Draw(t, "drift")
+	w.p = Params{TTL: time.Duration(genTTL), Clients: 3, MaxClockDriftPPM: drift, Promises: LeasePromises(time.Duration(genTTL), drift)}
 	w.p.Promises.Tokens = rapid.Bool().Draw(t, "tokens")
-	for i := range 3 {
-		w.clients = append(w.clients, genClient{process: i})
+	// Sometimes the last client makes two calls at a time.
+	callers := rapid.SampledFrom([]int{3, 3, 4}).Draw(t, "callers")
+	for i := range callers {
+		w.clients = append(w.clients, genClient{client: min(i, 2), process: i})
 	}
-	w.procs = 3
+	w.procs = callers
 	shared := rapid.IntRange(0, 2).Draw(t, "shared")
 	for len(w.h) < events {
 		w.now += genTick * int64(rapid.SampledFrom([]int{0, 0, 1, 1, 2, 7}).Draw(t, "pass"))
-		i := rapid.IntRange(0, 2).Draw(t, "client")
-		w.act(i, &w.clients[i], shared)
+		c := &w.clients[rapid.IntRange(0, callers-1).Draw(t, "caller")]
+		w.act(c.client, c, shared)
 	}
 	return w.p, w.h
 }
@@ -134,8 +140,12 @@ func (w *world) holder(i int, c *genClient) {
 		return
 	default:
 		w.event(i, c, OpCrash, Info)
-		w.fresh(c)
-		c.has = false
+		for k := range w.clients {
+			if other := &w.clients[k]; other.client == i {
+				w.fresh(other)
+				other.has, other.op = false, OpInvalid
+			}
+		}
 		return
 	}
 	c.applied, c.invoked, c.sent = false, w.now, w.now
@@ -154,7 +164,7 @@ func (w *world) apply(i int, c *genClient) {
 		return
 	}
 	w.holders = slices.DeleteFunc(w.holders, func(h held) bool {
-		return w.now >= h.renewed+genTTL && w.chance("expires", 500)
+		return w.now >= h.renewed+int64(w.p.Promises.ShortestLease) && w.chance("expires", 500)
 	})
 	at := slices.IndexFunc(w.holders, func(h held) bool { return h.grant == c.grant })
 	switch c.op {

@@ -226,6 +226,7 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 		all = all && g.token != 0
 		part.holds = append(part.holds, g.hold(at, &p.Promises))
 	}
+	part.reserve(l.tries)
 	for at := range l.tries {
 		t := &l.tries[at]
 		switch {
@@ -245,6 +246,20 @@ func (x *index) partOf(part *lockPart, lock int32, p *Params) {
 			slices.SortStableFunc(part.holds, byToken)
 		}
 	}
+}
+
+// reserve makes room for what the tries of a long history come to.
+func (part *lockPart) reserve(tries []try) {
+	maybes, named := 0, 0
+	for i := range tries {
+		switch {
+		case !tries[i].failed:
+			maybes++
+		case tries[i].holder >= 0:
+			named++
+		}
+	}
+	part.maybes, part.named = slices.Grow(part.maybes, maybes), slices.Grow(part.named, named)
 }
 
 // searchPartOf is partOf for a search: without the answers that prove nothing, and

@@ -41,6 +41,7 @@ type grant struct {
 	client, lock               int32
 	invokeAt, okAt             int32 // events
 	endAt, renewedAt           int32 // events, -1 if none
+	believingAt                int32 // in the list of what its client believes in
 	renewOpenAt, renewFailedAt int32
 	releaseAt                  int32
 	mode                       Mode
@@ -86,6 +87,49 @@ type process struct {
 	crashed bool
 	ended   bool // an acquire or a release ended info
 	open    []openAcquire
+	// many is where in open the acquire of a lock is, once there are too many to
+	// look through.
+	many map[int32]int32
+}
+
+// fewOpen is how many open acquires of one process are looked through.
+const fewOpen = 32
+
+// openOf returns where in open the acquire of a lock is, or -1.
+func (p *process) openOf(lock int32) int {
+	if p.many != nil {
+		if at, ok := p.many[lock]; ok {
+			return int(at)
+		}
+		return -1
+	}
+	return slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
+}
+
+func (p *process) opened(o openAcquire) {
+	p.open = append(p.open, o)
+	switch {
+	case p.many != nil:
+		p.many[o.lock] = int32(len(p.open) - 1)
+	case len(p.open) > fewOpen:
+		p.many = make(map[int32]int32, 2*len(p.open))
+		for i, o := range p.open {
+			p.many[o.lock] = int32(i)
+		}
+	}
+}
+
+// closed takes the acquire at a place out of open. The last one takes its place.
+func (p *process) closed(at int) {
+	last := len(p.open) - 1
+	if p.many != nil {
+		delete(p.many, p.open[at].lock)
+		if at != last {
+			p.many[p.open[last].lock] = int32(at)
+		}
+	}
+	p.open[at] = p.open[last]
+	p.open = p.open[:last]
 }
 
 // crashEffect is one belief or, if belief is false, one open acquire that a crash
@@ -110,8 +154,9 @@ type index struct {
 	byProcess table
 	byName    map[string]int32
 	lastLock  int32
-	// believing holds the grants that each client believes in now.
-	believing [][]int32
+	// believing holds the grants that each client believes in now, and living its
+	// processes since its last crash.
+	believing, living [][]int32
 	// untold holds the grants of each client that ended by its own clock while
 	// it had not been told.
 	untold  [][]int32
@@ -120,10 +165,8 @@ type index struct {
 	shortestBelief int64
 	// keeps is how long a lease that was extended can surely not be lost.
 	keeps int64
-	// acquiring holds, for each client, the processes with acquires under way, and
-	// crashed the time of its last crash.
-	acquiring [][]int32
-	crashed   []int64
+	// crashed holds the time of each client's last crash.
+	crashed []int64
 	// early are the losses that were reported before a lease can have ended.
 	early []earlyLoss
 	// lost is when clients or the host stood still, sorted by start; late is what a
@@ -156,10 +199,9 @@ func (x *index) reset() {
 	x.beliefs = x.beliefs[:0]
 	x.closing = x.closing[:0]
 	x.early = x.early[:0]
-	x.acquiring = resetLists(x.acquiring)
 	x.crashed = x.crashed[:0]
 	x.open.reset()
-	x.believing = resetLists(x.believing)
+	x.believing, x.living = resetLists(x.believing), resetLists(x.living)
 	for i := range x.untold {
 		x.untold[i] = x.untold[i][:0]
 	}
@@ -198,19 +240,23 @@ func (x *index) build(p *Params, h History) error {
 	return nil
 }
 
-// reserve makes room for the grants of a long history at once: growing by steps
-// would leave as much garbage as there is data.
+// reserve makes room for the grants and calls of a long history at once: growing by
+// steps would leave as much garbage as there is data.
 func (x *index) reserve(h History) {
 	if len(h) < 1<<12 {
 		return
 	}
-	grants := 0
+	grants, calls := 0, 0
 	for i := range h {
 		if h[i].Op == OpAcquire && h[i].Phase == Ok {
 			grants++
 		}
+		if h[i].Phase == Invoke {
+			calls++ // each returns once, or is left open at the end
+		}
 	}
 	x.grants = slices.Grow(x.grants, grants)
+	x.calls = slices.Grow(x.calls, calls)
 }
 
 // resetLists empties each list and keeps its memory.
@@ -254,7 +300,7 @@ func (x *index) add(i int, e *Event) error {
 	case OpAcquire:
 		return x.acquire(i, e, p)
 	case OpCrash:
-		x.crash(i, e, p)
+		x.crash(i, e)
 		return nil
 	case OpGiveUp:
 		x.giveUp(i, e, p)
@@ -277,14 +323,14 @@ func (x *index) add(i int, e *Event) error {
 	case OpRenew:
 		return x.renew(i, e, g)
 	case OpRelease:
-		return x.release(i, e, g, at, p)
+		return x.release(i, e, g, p)
 	case OpExpire:
 		g.expired(e.At)
 		for len(x.untold) <= e.Client {
 			x.untold = append(x.untold, nil)
 		}
 		x.untold[e.Client] = append(x.untold[e.Client], at)
-		x.stopBelieving(i, e, g, at)
+		x.stopBelieving(i, e, g)
 	case OpResume:
 		return x.resume(i, e, g, at)
 	case OpLost:
@@ -292,7 +338,7 @@ func (x *index) add(i int, e *Event) error {
 		if g.lost == unset {
 			g.lost = e.toldSince()
 		}
-		x.stopBelieving(i, e, g, at)
+		x.stopBelieving(i, e, g)
 		g.beliefEnd = min(g.beliefEnd, max(g.believes, e.toldSince()))
 	}
 	return nil
@@ -310,6 +356,8 @@ func (x *index) process(e *Event) *process {
 		} else {
 			x.processes = append(x.processes, process{client: int32(e.Client)})
 		}
+		x.living = listOf(x.living, e.Client)
+		x.living[e.Client] = append(x.living[e.Client], at)
 	}
 	x.believing = listOf(x.believing, e.Client)
 	return &x.processes[at]

@@ -1,10 +1,8 @@
 package linearizability
 
-import "slices"
-
 func (x *index) acquire(i int, e *Event, p *process) error {
 	lock := x.lockNamed(e.Lock)
-	at := slices.IndexFunc(p.open, func(o openAcquire) bool { return o.lock == lock })
+	at := p.openOf(lock)
 	if e.Phase == Invoke {
 		switch {
 		case at >= 0:
@@ -14,12 +12,7 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 		case x.releasing(int32(e.Client), e.Process, lock):
 			return malformed(i, e, "process %d is releasing lock %s", e.Process, e.Lock)
 		}
-		p.open = append(p.open, openAcquire{lock: lock, at: int32(i), gaveUp: -1})
-		if len(p.open) == 1 {
-			x.acquiring = listOf(x.acquiring, e.Client)
-			own, _ := x.byProcess.get(int64(e.Process))
-			x.acquiring[e.Client] = append(x.acquiring[e.Client], own)
-		}
+		p.opened(openAcquire{lock: lock, at: int32(i), gaveUp: -1})
 		return nil
 	}
 	if at < 0 {
@@ -27,13 +20,7 @@ func (x *index) acquire(i int, e *Event, p *process) error {
 	}
 	call := p.open[at].at
 	x.returned(call, int32(i), x.gaveUpBy(&p.open[at], e))
-	p.open = slices.Delete(p.open, at, at+1)
-	if len(p.open) == 0 {
-		own, _ := x.byProcess.get(int64(e.Process))
-		all := x.acquiring[e.Client]
-		k := slices.Index(all, own)
-		x.acquiring[e.Client] = slices.Delete(all, k, k+1)
-	}
+	p.closed(at)
 	invoke := &x.h[call]
 	if invoke.Mode != e.Mode {
 		return malformed(i, e, "mode %v, invoked as %v", e.Mode, invoke.Mode)
@@ -89,7 +76,7 @@ func (x *index) granted(i int, e *Event, call, lock int32) error {
 		extended: sent, renewSent: unset, renewOpen: unset, renewFailCall: unset, renewFail: unset,
 		release: unset, released: unset, expire: unset, lost: unset, crash: unset, closed: unset,
 		client: int32(e.Client), lock: lock, invokeAt: call, okAt: int32(i), endAt: -1, renewedAt: -1,
-		renewOpenAt: -1, renewFailedAt: -1, releaseAt: -1, mode: e.Mode,
+		renewOpenAt: -1, renewFailedAt: -1, releaseAt: -1, mode: e.Mode, believingAt: int32(len(x.believing[e.Client])),
 		renews: e.Renews,
 	})
 	x.locks[lock].grants = append(x.locks[lock].grants, at)
@@ -130,18 +117,18 @@ func (x *index) renew(i int, e *Event, g *grant) error {
 	return nil
 }
 
-func (x *index) release(i int, e *Event, g *grant, at int32, p *process) error {
+func (x *index) release(i int, e *Event, g *grant, p *process) error {
 	if e.Phase == Invoke {
 		switch {
 		case g.releasePhase == Invoke:
 			return malformed(i, e, "a release of grant %d is open", g.id)
 		case g.releasePhase != PhaseInvalid:
 			return malformed(i, e, "grant %d was released before", g.id)
-		case slices.ContainsFunc(p.open, func(o openAcquire) bool { return o.lock == g.lock }):
+		case p.openOf(g.lock) >= 0:
 			return malformed(i, e, "process %d has an acquire of lock %s open", e.Process, e.Lock)
 		}
 		g.release, g.releaseAt, g.releasePhase = e.At, int32(i), Invoke
-		x.stopBelieving(i, e, g, at)
+		x.stopBelieving(i, e, g)
 		return nil
 	}
 	if g.releasePhase != Invoke {
@@ -169,21 +156,22 @@ func (g *grant) expired(at int64) {
 	}
 }
 
-func (x *index) stopBelieving(i int, e *Event, g *grant, at int32) {
+func (x *index) stopBelieving(i int, e *Event, g *grant) {
 	if g.beliefEnd != never {
 		return
 	}
 	g.beliefEnd, g.endAt, g.endOp = e.At, int32(i), e.Op
+	// The last one takes its place.
 	live := x.believing[g.client]
-	if k := slices.Index(live, at); k >= 0 {
-		x.believing[g.client] = slices.Delete(live, k, k+1)
-	}
+	last := live[len(live)-1]
+	live[g.believingAt] = last
+	x.grants[last].believingAt = g.believingAt
+	x.believing[g.client] = live[:len(live)-1]
 }
 
-// crash ends every belief of the client, and its open acquires without an answer.
-// Nobody can be told of a loss after it.
-func (x *index) crash(i int, e *Event, p *process) {
-	p.crashed = true
+// crash ends every belief of the client, all its processes and, without an answer,
+// their open acquires. Nobody can be told of a loss after it.
+func (x *index) crash(i int, e *Event) {
 	if e.Client < len(x.untold) {
 		for _, at := range x.untold[e.Client] {
 			if g := &x.grants[at]; g.lost == unset && g.release == unset {
@@ -203,16 +191,15 @@ func (x *index) crash(i int, e *Event, p *process) {
 		x.crashed = append(x.crashed, unset)
 	}
 	x.crashed[e.Client] = e.At
-	if e.Client >= len(x.acquiring) {
-		return
-	}
-	for _, at := range x.acquiring[e.Client] {
-		for _, o := range x.processes[at].open {
+	for _, at := range x.living[e.Client] {
+		p := &x.processes[at]
+		p.crashed = true
+		for _, o := range p.open {
 			x.crashes = append(x.crashes, crashEffect{event: int32(i), lock: o.lock})
 		}
-		x.abandon(&x.processes[at], e.At)
+		x.abandon(p, e.At)
 	}
-	x.acquiring[e.Client] = x.acquiring[e.Client][:0]
+	x.living[e.Client] = x.living[e.Client][:0]
 }
 
 // finish leaves open what the history left open.
@@ -253,5 +240,5 @@ func (x *index) abandon(p *process, at int64) {
 		l.tries = append(l.tries, try{call: invoke.At, ret: never, answered: at, client: int32(invoke.Client), holder: -1,
 			callAt: o.at, retAt: -1, mode: invoke.Mode})
 	}
-	p.open = p.open[:0]
+	p.open, p.many = p.open[:0], nil
 }

@@ -19,6 +19,7 @@ func (x *index) resume(i int, e *Event, g *grant, at int32) error {
 	}
 	x.beliefs = append(x.beliefs, belief{from: g.believes, to: g.beliefEnd, grant: at, endAt: g.endAt, resumeAt: int32(i)})
 	g.believes, g.beliefEnd, g.endAt, g.endOp, g.expire = e.At, never, -1, OpInvalid, unset
+	g.believingAt = int32(len(x.believing[e.Client]))
 	x.believing[e.Client] = append(x.believing[e.Client], at)
 	return nil
 }

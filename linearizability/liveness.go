@@ -31,6 +31,7 @@ type demand struct {
 	from, idle int64
 	fromAt     int
 	lock       int32
+	crashes    int32 // of the client, when it began
 }
 
 // longStall is a witness.
@@ -46,9 +47,8 @@ type watch struct {
 	heal, bound int64
 	stalls      []stall // by lock
 	demands     []demand
-	// byPair finds a demand by lock and client; ofClient lists those of a client.
-	byPair   map[[2]int32]int32
-	ofClient map[int32][]int32
+	byPair      map[[2]int32]int32 // finds a demand by lock and client
+	crashes     []int32            // by client
 }
 
 // liveness checks that no lock stalls for longer than the bound after HealAt. Time in
@@ -60,7 +60,7 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 	}
 	x := &c.index
 	w := watch{x: x, heal: int64(p.HealAt), bound: bound, stalls: make([]stall, len(x.locks)),
-		byPair: map[[2]int32]int32{}, ofClient: map[int32][]int32{}}
+		byPair: map[[2]int32]int32{}}
 	crashes := x.crashes
 	for i := range x.h {
 		e := &x.h[i]
@@ -75,9 +75,7 @@ func (c *Checker) liveness(_ context.Context, p *Params) Property {
 					w.demand(crashes[0].lock, e.Client).stop(e.At)
 				}
 			}
-			for _, at := range w.ofClient[int32(e.Client)] { // whoever starts anew looks anew
-				w.demands[at].from = unset
-			}
+			w.crashed(e.Client)
 			continue
 		}
 		if found := w.advance(i, e); found != nil {
@@ -104,7 +102,7 @@ func (w *watch) advance(i int, e *Event) *longStall {
 	}
 	d := w.demand(lock, e.Client)
 	if e.Phase == Invoke {
-		d.start(i, e.At, w.bound)
+		d.start(i, e.At, w.bound, w.crashesOf(e.Client))
 		return nil
 	}
 	found := w.long(d, e.At)
@@ -127,14 +125,28 @@ func (w *watch) demand(lock int32, client int) *demand {
 		at = int32(len(w.demands))
 		w.byPair[pair] = at
 		w.demands = append(w.demands, demand{from: unset, lock: lock})
-		w.ofClient[pair[1]] = append(w.ofClient[pair[1]], at)
 	}
 	return &w.demands[at]
 }
 
-func (d *demand) start(i int, at, bound int64) {
-	if d.open == 0 && (d.from == unset || at-d.idle > bound/2) {
-		d.from, d.fromAt = at, i
+// crashed lets a client that starts anew look anew.
+func (w *watch) crashed(client int) {
+	for len(w.crashes) <= client {
+		w.crashes = append(w.crashes, 0)
+	}
+	w.crashes[client]++
+}
+
+func (w *watch) crashesOf(client int) int32 {
+	if client >= len(w.crashes) {
+		return 0
+	}
+	return w.crashes[client]
+}
+
+func (d *demand) start(i int, at, bound int64, crashes int32) {
+	if d.open == 0 && (d.from == unset || d.crashes != crashes || at-d.idle > bound/2) {
+		d.from, d.fromAt, d.crashes = at, i, crashes
 	}
 	d.open++
 }

@@ -13,7 +13,7 @@ import (
 
 // plainOp is something that took effect at one moment from lo to hi.
 type plainOp struct {
-	kind     string // take, maybe, held, gone, release, end, named
+	kind     string // take, maybe, held, gone, release, end, expiry, named
 	lo, hi   int64
 	grant    int64 // negative for a maybe
 	client   int
@@ -122,7 +122,7 @@ func (g *plainGrant) ops(lease int64, proof ReleaseProof) []plainOp {
 	}
 	over := plainOp{kind: "end", hi: plainForever, grant: g.take.grant, client: g.take.client, optional: true}
 	expiry := over
-	expiry.lo = g.extended + lease
+	expiry.kind, expiry.lo = "expiry", g.extended+lease
 	ops = append(ops, expiry)
 	over.lo = g.release
 	switch g.releasePhase {
@@ -247,7 +247,8 @@ func (s *plainSearch) from(st plainState) bool {
 
 // outcomes are the states that an operation may lead to. Where a client may be granted
 // its own lease again, all its grants that come after another without a gap are one
-// lease: what is said of one may hold for the other, and a release of one end both.
+// lease: what is said of one may hold for the other, and a release of one end both. That the
+// time of one is up ends that one alone, as to take a lease again extends it.
 func (s *plainSearch) outcomes(st plainState, op plainOp) []plainState {
 	var all []plainState
 	if next, ok := s.perform(st, op); ok {

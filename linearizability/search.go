@@ -27,11 +27,15 @@ const (
 type budget struct {
 	ctx   context.Context
 	steps int
+	// bytes is for each set of operations.
+	bytes int64
 	// why says what was used up, "" if nothing was.
 	why string
 }
 
-func newBudget(ctx context.Context) *budget { return &budget{ctx: ctx, steps: searchSteps} }
+func newBudget(ctx context.Context) *budget {
+	return &budget{ctx: ctx, steps: searchSteps, bytes: pieceBytes}
+}
 
 // check asks porcupine for an order of steps within the budget.
 func (b *budget) check(part *lockPart, steps []step) porcupine.CheckResult {
@@ -60,7 +64,7 @@ func (b *budget) check(part *lockPart, steps []step) porcupine.CheckResult {
 // that porcupine comes to its end at once. porcupine asks from a single goroutine,
 // which it waits for.
 func (b *budget) limited(m porcupine.Model, operations int) porcupine.Model {
-	steps, bytes := min(b.steps, pieceSteps), int64(pieceBytes)
+	steps, bytes := min(b.steps, pieceSteps), b.bytes
 	m.StepContext = nil
 	inner := m.Step
 	m.Step = func(state, input, output any) (bool, any) {
