@@ -111,7 +111,7 @@ func TestABudgetRunsEachGroupOfFaultsEvenly(t *testing.T) {
 
 func TestWorkloadFlagsAreInTheScenarioAndInTheReplayLine(t *testing.T) {
 	t.Chdir(t.TempDir())
-	args := []string{"run", "--subject", "natslock", "--seeds", "3", "--duration", "2m", "--faults", "none", "--out", "r",
+	args := []string{"run", "--subject", "natslock", "--seeds", "8", "--duration", "2m", "--faults", "none", "--out", "r",
 		"--try", "0.5%", "--abandon", "0%", "--hold", "7s", "--think", "1s", "--give-up", "2%", "--die", "1%", "--effect-every", "900ms", "--json", "x.json"}
 	if code, _, stderr := locksim(args...); code != exitViolation {
 		t.Fatalf("exit code %d: %s", code, stderr)

@@ -434,7 +434,7 @@ func TestCheckJudgesARecordedHistory(t *testing.T) {
 
 func TestShrinkMakesAFailureSmallAndKeepsIt(t *testing.T) {
 	t.Chdir(t.TempDir())
-	record(t, "bad", "--subject", "natslock", "--seed", "7", "--duration", "2m")
+	record(t, "bad", "--subject", "natslock", "--seed", "4", "--duration", "2m")
 	before := read(t, "bad/scenario.json")
 	code, stdout, stderr := locksim("shrink", "bad", "--out", "small")
 	if code != exitViolation || !strings.Contains(stderr, "faults became") {
