@@ -182,8 +182,9 @@ func (o *ordering) place(s *sketch, i int32, placed int) {
 // and, if answers may be explained by it, no sooner than each of them asks for.
 func (o *ordering) placeAt(s *sketch, i int32, placed int, h *hold, take int64) {
 	o.steps++
-	t, ok := s.tokens, true
+	t := s.tokens
 	if o.part.tokens {
+		var ok bool
 		if t, ok = s.tokens.next(h.token, h.mode, h.again); !ok {
 			o.blame(placed, fault{why: tokenNotAbove, at: int(i), blocker: int(s.byLast)})
 			return

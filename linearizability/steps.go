@@ -77,7 +77,7 @@ func (part *lockPart) around(lo, hi int, f fault) chosen {
 
 // latestEnd is a bound on the end that holds even where a later operation on the
 // grant contradicts its release.
-func (s *hold) latestEnd() int64 { return max(s.endHi, s.endLo) }
+func (h *hold) latestEnd() int64 { return max(h.endHi, h.endLo) }
 
 // steps writes the chosen as operations of the model. They are built from what was
 // recorded, not from the intervals that the witness derives from it, so that the
