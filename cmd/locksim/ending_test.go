@@ -88,11 +88,11 @@ func TestABudgetRunsEachGroupOfFaultsEvenly(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	j := outcomeJSON(t, read(t, "x.json"))
-	if j.Seeds < 5 || j.Seeds%5 != 0 {
-		t.Errorf("%d seeds for all faults and four groups", j.Seeds)
+	if j.Seeds < 6 || j.Seeds%6 != 0 {
+		t.Errorf("%d seeds for all faults and five groups", j.Seeds)
 	}
 	flat := strings.Join(strings.Fields(stdout), " ")
-	if !strings.Contains(flat, "with each of these faults: all; clock; network; process; store") || !strings.Contains(flat, plain.Count(int64(j.Seeds))+" seeds from 1") {
+	if !strings.Contains(flat, "with each of these faults: all; clock; network; process; store; aimed") || !strings.Contains(flat, plain.Count(int64(j.Seeds))+" seeds from 1") {
 		t.Error(stdout)
 	}
 	// A failure is found again by its line, with the faults of its turn.
