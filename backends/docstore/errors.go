@@ -118,8 +118,15 @@ func noPermission(err error) bool {
 
 // notSent is the error of a call whose context had ended before.
 func notSent(ctx context.Context) error {
-	return fmt.Errorf("%w: %w", lock.ErrUnavailable, lock.CauseOf(ctx))
+	return &notSentError{lock.CauseOf(ctx)}
 }
+
+// notSentError is our own word that nothing was sent. What a driver passes on is
+// never this value itself, even where the cause of its context is an error of ours.
+type notSentError struct{ cause error }
+
+func (e *notSentError) Error() string   { return fmt.Sprintf("%v: %v", lock.ErrUnavailable, e.cause) }
+func (e *notSentError) Unwrap() []error { return []error{lock.ErrUnavailable, e.cause} }
 
 // withCause says why a context ended, where the driver only says that it did.
 func withCause(ctx context.Context, err error) error {
@@ -127,7 +134,9 @@ func withCause(ctx context.Context, err error) error {
 		return err
 	}
 	cause := lock.CauseOf(ctx)
-	switch {
+	switch own, _ := err.(*notSentError); { //nolint:errorlint // the value itself, not one that is wrapped
+	case own != nil:
+		return own
 	case lock.Definite(err): // it is the cause, passed on by net/http
 		return fmt.Errorf("%w: %v", cause, err)
 	case errors.Is(err, cause):
