@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -47,7 +48,12 @@ func TestASignalInTheMiddle(t *testing.T) {
 			cmd.Dir, cmd.Stdout, cmd.Stderr = work, &stdout, &stderr
 			cmd.Env = append(os.Environ(), "TMPDIR="+temp, "NATS_URL=", commandVariable+"=1")
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-			if err := cmd.Start(); err != nil {
+			// A child of a process that ignores a signal, as under nohup, ignores it too.
+			heard := make(chan os.Signal, 1)
+			signal.Notify(heard, c.signal)
+			err := cmd.Start()
+			signal.Stop(heard)
+			if err != nil {
 				t.Fatal(err)
 			}
 			waitForClients(t, temp)
