@@ -223,6 +223,9 @@ func wait(t *testing.T, c PredictConfig, clients, hours int) (lost int64) {
 // episodes is the one that is seen by waiting, within what chance allows; and who
 // waits for the lock changes nothing of it.
 func TestWhatComesOfEpisodesIsWhatTimeBrings(t *testing.T) {
+	if testing.Short() || underRace {
+		t.Skip("some seconds of simulation")
+	}
 	for _, c := range []struct {
 		profile    string
 		ttl, renew time.Duration

@@ -95,7 +95,7 @@ func TestAStoreThatBillsRequestsHasAPrice(t *testing.T) {
 // waiting for weekly cuts in 3,000 hours it was one of three settings, depending
 // on the seed.
 func TestTenSeedsGiveOneAdvice(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || underRace {
 		t.Skip("some seconds of simulation")
 	}
 	c := tiny()
