@@ -238,6 +238,7 @@ func TestDefaultsFillWhatIsZeroAndNothingElse(t *testing.T) {
 func TestExtremeScenariosRunToTheirEnd(t *testing.T) {
 	for name, change := range map[string]func(*Scenario){
 		"as fast as it goes": func(s *Scenario) {
+			s.TTL = Duration(time.Second)
 			s.RenewEvery, s.PollEvery, s.RequestTimeout = Duration(shortest), Duration(shortest), Duration(shortest)
 			s.Workload.HoldMax, s.Workload.ThinkMax, s.Workload.EffectEvery = 1, 1, 1
 		},
