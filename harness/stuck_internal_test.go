@@ -33,12 +33,12 @@ func spinAfter(t *testing.T, acquires int, over <-chan struct{}) subjects.Subjec
 }
 
 func spin(over <-chan struct{}) {
-	for !isClosed(over) {
+	for !spinOver(over) {
 	}
 	panic("the test is over")
 }
 
-func isClosed(c <-chan struct{}) bool {
+func spinOver(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true

@@ -152,9 +152,9 @@ func TestAChoreThatMeetsCloseIsEndedWithTheAcquire(t *testing.T) {
 		s := newStore(memory.New())
 		var c *lock.Client
 		var once sync.Once
-		closing := false
+		var closing atomic.Bool
 		rt.onGo = func() {
-			if closing {
+			if closing.Load() {
 				once.Do(func() { _ = c.Close(context.Background()) })
 			}
 		}
@@ -163,7 +163,7 @@ func TestAChoreThatMeetsCloseIsEndedWithTheAcquire(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		under := acquire(ctx, c, "k")
 		time.Sleep(100 * time.Millisecond)
-		closing = true // the next task that starts is the chore
+		closing.Store(true) // the next task that starts is the chore
 		cancel()
 		under.wait(t)
 		synctest.Wait()

@@ -143,6 +143,7 @@ func TestGivingBackMeetsAConflictAndGoesOnAtOnce(t *testing.T) {
 			return pass
 		})
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(at) != 3 || at[2] != at[1] {
 			t.Errorf("writes at %v; the third is to follow the second at once", at)
 		}
