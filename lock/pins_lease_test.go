@@ -105,7 +105,7 @@ func TestAHeartbeatThatFailsIsTriedAgainWithinTheLease(t *testing.T) {
 			}
 			return pass
 		})
-		time.Sleep(renewEvery + renewEvery/2)
+		time.Sleep(renewEvery + renewEvery*4/5)
 		if calls := a.store.taken(); len(calls) != 4 {
 			t.Errorf("after three renewals that were throttled: %v", calls)
 		}
