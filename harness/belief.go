@@ -57,11 +57,12 @@ type grant struct {
 	stop    func()        // takes back what follows the grant
 	// renewing: a renewal was recorded as invoked and not yet as ended. renewals
 	// are those under way, overlap that there was more than one at a time, and
-	// before what the requests of the acquire came to when the first began.
+	// before what the requests of the acquire came to when the first began, at begun.
 	renewing bool
 	renewals int
 	overlap  bool
 	before   int32
+	begun    time.Duration
 }
 
 // glimpse is what a lease says of itself. It was asked at true time at or later.

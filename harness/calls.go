@@ -41,7 +41,7 @@ func (t *task) ask(ctx context.Context, i int, o *subjects.Options, cancellable 
 		o.WaitLimit = c.upTo("wait-limit/after", 2*c.run.scenario.TTL.D())
 	}
 	a := &asking{t: t, lock: i, renews: !o.NoRenewal, limited: o.WaitLimit > 0}
-	ctx, a.requests = counted(ctx)
+	ctx, a.requests = c.run.counted(ctx)
 	c.mu.Lock()
 	if a.locker = c.locker; a.locker == nil {
 		c.mu.Unlock()
@@ -124,7 +124,7 @@ func (a *asking) overdue(now time.Duration) {
 func (a *asking) returned(lease subjects.Lease, err error) *grant {
 	c := a.t.c
 	e := a.event
-	e.Requests = a.requests.Load()
+	e.Requests = a.requests.sent()
 	if err == nil {
 		e.Renews = a.renews
 		return a.begin(e, lease)
@@ -202,18 +202,18 @@ func (t *task) release(ctx context.Context, g *grant) {
 	if !given && t.c.died() {
 		return
 	}
-	asked, requests := counted(ctx)
+	asked, requests := t.c.run.counted(ctx)
 	err := g.lease.Release(asked)
 	if !given {
 		return
 	}
 	switch {
 	case err == nil:
-		g.returned(linearizability.Ok, "", requests.Load())
+		g.returned(linearizability.Ok, "", requests.sent())
 	case errors.Is(err, lock.ErrLost):
-		g.returned(linearizability.Fail, err.Error(), requests.Load())
+		g.returned(linearizability.Fail, err.Error(), requests.sent())
 	default:
-		g.returned(linearizability.Info, err.Error(), requests.Load())
+		g.returned(linearizability.Info, err.Error(), requests.sent())
 		t.renewProcess()
 	}
 }

@@ -43,7 +43,7 @@ func (r *run) start(index int, m machine) (*client, error) {
 	if r.ops != nil {
 		c.env.Store = r.ops.logged(index, c.env.Store)
 	}
-	c.env.Store = counting(c.env.Store)
+	c.env.Store = r.counting(c.env.Store)
 	c.rt = c.env.Runtime
 	c.newTask()
 	var err error
@@ -131,12 +131,12 @@ func (t *task) close(ctx context.Context) {
 		}
 	}
 
-	asked, requests := counted(ctx)
+	asked, requests := t.c.run.counted(ctx)
 	err := closer.Close(asked)
 	for _, g := range given {
 		g.returned(linearizability.Info, "by close", 0)
 	}
-	e.Phase, e.Requests = linearizability.Ok, requests.Load()
+	e.Phase, e.Requests = linearizability.Ok, requests.sent()
 	if err != nil {
 		e.Phase, e.Detail = linearizability.Info, err.Error()
 	}
@@ -168,9 +168,9 @@ func (t *task) inspect(ctx context.Context, i int) {
 	e := t.event(linearizability.OpInspect, linearizability.Invoke)
 	e.Lock = t.c.run.locks[i]
 	t.c.record(e)
-	asked, requests := counted(ctx)
+	asked, requests := t.c.run.counted(ctx)
 	owner, err := inspector.Inspect(asked, e.Lock)
-	e.Phase, e.Requests = linearizability.Ok, requests.Load()
+	e.Phase, e.Requests = linearizability.Ok, requests.sent()
 	switch {
 	case err != nil:
 		e.Phase, e.Detail = linearizability.Fail, err.Error()
@@ -241,7 +241,7 @@ func (g *grant) renewInvoked() {
 		g.overlap = true
 		g.recordRenew(linearizability.Info, "another one began", 0)
 	} else {
-		g.overlap, g.before = false, g.requests.Load()
+		g.overlap, g.before, g.begun = false, g.requests.Load(), g.c.run.rec.now()
 	}
 	g.recordRenew(linearizability.Invoke, "", 0)
 }
@@ -260,7 +260,7 @@ func (g *grant) renewReturned(phase linearizability.Phase, detail string) {
 	case phase != linearizability.Ok: // cut short, or on its way to find a loss
 		g.recordRenew(phase, detail, 0)
 	default:
-		g.recordRenew(phase, detail, g.requests.Load()-g.before)
+		g.recordRenew(phase, detail, g.requests.since(g.begun, g.before))
 	}
 	g.drop()
 }

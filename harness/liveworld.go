@@ -61,6 +61,7 @@ func runLiveSubject(ctx context.Context, s Scenario, subject subjects.Subject, l
 	}
 	l := &liveRun{target: srv, started: time.Now(), choices: live.NewChoices(sim.NewRandom(s.Seed))}
 	l.run = newRun(s, subject, l.now)
+	l.answers.now, l.answers.lease = l.now, s.TTL.D()
 	if logOps {
 		l.run.ops = &opLog{now: l.now}
 	}

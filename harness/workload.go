@@ -41,6 +41,7 @@ type run struct {
 	resource *resource
 	locks    []string
 	ops      *opLog // nil unless the operations on the store are wanted
+	answers  answers
 
 	mu     sync.Mutex
 	failed error // a subject that could not be made, or not made again
