@@ -28,7 +28,8 @@ func (c *Checker) requestBudget(_ context.Context, p *Params) Property {
 		budget := 0
 		switch e.Op {
 		case OpAcquire:
-			if p.Promises.Requests.Acquire > 0 {
+			// One that ended without an outcome, as by a close, had a write to look after.
+			if p.Promises.Requests.Acquire > 0 && ret.Phase != Info {
 				if lock := x.byName[e.Lock]; lock != met {
 					met = lock
 					x.gather(&c.way, &x.locks[lock], &p.Promises)
