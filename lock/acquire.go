@@ -313,8 +313,8 @@ func (a *attempt) backOff(ctx context.Context) error {
 		v = c.remembered(a.name)
 	}
 	if v != nil {
-		freeAt, free := c.rules.availableAt(v, c.cfg.MaxClockDriftPPM)
-		if left := freeAt - c.rt.Now(); !free && left > 0 {
+		freeAt, _ := c.rules.availableAt(v, c.cfg.MaxClockDriftPPM)
+		if left := freeAt - c.rt.Now(); left > 0 {
 			d = min(d, left)
 		}
 	}

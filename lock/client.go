@@ -81,8 +81,6 @@ func (cfg Config) validate() error {
 	case cfg.RenewEvery < 0, cfg.PollEvery < 0, cfg.RequestTimeout < 0:
 		return fmt.Errorf("RenewEvery %s, PollEvery %s and RequestTimeout %s must not be negative",
 			cfg.RenewEvery, cfg.PollEvery, cfg.RequestTimeout)
-	case cfg.RenewEvery == 0, cfg.PollEvery == 0, cfg.RequestTimeout == 0:
-		return fmt.Errorf("TTL %s is too short to renew in", cfg.TTL)
 	case cfg.RenewEvery > cfg.TTL/3:
 		return fmt.Errorf("RenewEvery %s must be at most a third of TTL %s", cfg.RenewEvery, cfg.TTL)
 	case cfg.RequestTimeout > cfg.TTL:
