@@ -110,22 +110,22 @@ func (t *test) read(path string) error {
 func (u *unit) check(ctx context.Context, id int) (string, error) {
 	var together []string
 	var slow []test
-	patience := 20 * time.Second
+	var took time.Duration
 	for _, t := range u.Tests {
 		switch {
 		case !t.Reaches[id]:
 		case t.Took < quick:
 			together = append(together, t.Name)
-			patience += 10 * t.Took
+			took += t.Took
 		default:
 			slow = append(slow, t)
 		}
 	}
-	if failed, err := u.surely(ctx, id, patience, together); err != nil || failed != "" {
+	if failed, err := u.surely(ctx, id, took, together); err != nil || failed != "" {
 		return failed, err
 	}
 	for _, t := range slow {
-		if failed, err := u.surely(ctx, id, 20*time.Second+10*t.Took, []string{t.Name}); err != nil || failed != "" {
+		if failed, err := u.surely(ctx, id, t.Took, []string{t.Name}); err != nil || failed != "" {
 			return failed, err
 		}
 	}
@@ -134,14 +134,16 @@ func (u *unit) check(ctx context.Context, id int) (string, error) {
 
 // surely runs tests as a mutant, and one that failed again: a test that fails
 // now and then by itself has not caught anything.
-func (u *unit) surely(ctx context.Context, id int, patience time.Duration, tests []string) (string, error) {
+func (u *unit) surely(ctx context.Context, id int, took time.Duration, tests []string) (string, error) {
+	patience := 20*time.Second + 10*took
+	env := append(asMutant(id), fmt.Sprintf("%s=%.1f", mutant.LimitVariable, (2*time.Second+4*took).Seconds()))
 	for len(tests) > 0 {
-		failed, err := u.exec(ctx, asMutant(id), patience, tests...)
+		failed, err := u.exec(ctx, env, patience, tests...)
 		name, _, _ := strings.Cut(failed, "/")
 		if err != nil || failed == "" || !slices.Contains(tests, name) {
 			return failed, err
 		}
-		if again, err := u.exec(ctx, asMutant(id), patience, name); err != nil || again != "" {
+		if again, err := u.exec(ctx, env, patience, name); err != nil || again != "" {
 			return failed, err
 		}
 		tests = slices.DeleteFunc(tests, func(t string) bool { return t == name })
@@ -170,7 +172,7 @@ func (u *unit) exec(ctx context.Context, env []string, patience time.Duration, t
 
 // failure finds the first test that a run of tests says failed.
 func failure(out string) string {
-	if strings.Contains(out, "panic: test timed out") {
+	if strings.Contains(out, "panic: test timed out") || strings.Contains(out, mutant.Overdrawn) {
 		return "hang"
 	}
 	if m := failedTest.FindStringSubmatch(out); m != nil {

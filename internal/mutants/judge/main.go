@@ -12,11 +12,11 @@ import (
 	"runtime/metrics"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/internal/mutants/mutant"
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/subjects"
 )
@@ -36,7 +36,7 @@ type answer struct {
 
 // A process that needs more is taken for one that hangs.
 const (
-	secondsOfSeed = 20      // of processor time, for one seed that takes milliseconds
+	secondsOfSeed = 5       // of processor time, for one seed that takes milliseconds
 	mostMemory    = 3 << 30 // bytes of heap
 )
 
@@ -230,11 +230,11 @@ func progress(int, int) { done.Add(1) }
 // counts processor time, so that a busy machine makes no difference. It ends
 // with the process.
 func watch() {
-	last, since := int64(-1), processorTime()
+	last, since := int64(-1), mutant.ProcessorTime()
 	still := 0
 	for {
 		time.Sleep(250 * time.Millisecond)
-		now := processorTime()
+		now := mutant.ProcessorTime()
 		if n := done.Load(); n != last {
 			last, since, still = n, now, 0
 		}
@@ -249,12 +249,4 @@ func watch() {
 			out(answer{Caught: "hang: memory without end", Seeds: int(last)})
 		}
 	}
-}
-
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -9,19 +9,28 @@
 // those whose value can be computed beside the original's, those where it
 // differs. The variable names a file to which each is added as soon as it is
 // known; with a dash, Noted returns them.
+//
+// With LOCKPROOF_MUTANT_SECONDS the process ends with an error when it has used
+// that much processor time: most mutants that hang are busy at it.
 package mutant
 
 import (
+	"fmt"
 	"os"
 	"strconv"
 	"sync/atomic"
+	"time"
 )
 
 // The environment variables.
 const (
 	Variable      = "LOCKPROOF_MUTANT"
 	TraceVariable = "LOCKPROOF_MUTANT_TRACE"
+	LimitVariable = "LOCKPROOF_MUTANT_SECONDS"
 )
+
+// Overdrawn is what a process says that has used up its processor time.
+const Overdrawn = "panic: more processor time than was given"
 
 // InMemory is the value of TraceVariable with which no file is written.
 const InMemory = "-"
@@ -36,6 +45,22 @@ var (
 	on   = number()
 	seen [Most]atomic.Bool
 )
+
+func init() {
+	limit, err := strconv.ParseFloat(os.Getenv(LimitVariable), 64)
+	if err == nil && on != 0 {
+		go watch(time.Duration(limit * float64(time.Second)))
+	}
+}
+
+// watch ends with the process.
+func watch(limit time.Duration) {
+	for ProcessorTime() < limit {
+		time.Sleep(100 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, Overdrawn)
+	os.Exit(2)
+}
 
 // Is reports whether this process is mutant n, and notes that it was asked.
 func Is(n int) bool {
