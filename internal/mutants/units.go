@@ -136,7 +136,7 @@ func (u *unit) check(ctx context.Context, id int) (string, error) {
 // now and then by itself has not caught anything.
 func (u *unit) surely(ctx context.Context, id int, took time.Duration, tests []string) (string, error) {
 	patience := 20*time.Second + 10*took
-	env := append(asMutant(id), fmt.Sprintf("%s=%.1f", mutant.LimitVariable, (2*time.Second+4*took).Seconds()))
+	env := append(asMutant(id), fmt.Sprintf("%s=%d", mutant.LimitVariable, 3+4*int(took.Seconds())))
 	for len(tests) > 0 {
 		failed, err := u.exec(ctx, env, patience, tests...)
 		name, _, _ := strings.Cut(failed, "/")
@@ -164,6 +164,8 @@ func (u *unit) exec(ctx context.Context, env []string, patience time.Duration, t
 	switch {
 	case ctx.Err() != nil:
 		return "", context.Cause(ctx)
+	case errors.As(err, &exit) && exit.ExitCode() < 0: // killed
+		return "hang", nil
 	case errors.As(err, &exit):
 		return failure(out.String()), nil
 	}
@@ -172,7 +174,7 @@ func (u *unit) exec(ctx context.Context, env []string, patience time.Duration, t
 
 // failure finds the first test that a run of tests says failed.
 func failure(out string) string {
-	if strings.Contains(out, "panic: test timed out") || strings.Contains(out, mutant.Overdrawn) {
+	if strings.Contains(out, "panic: test timed out") {
 		return "hang"
 	}
 	if m := failedTest.FindStringSubmatch(out); m != nil {

@@ -1,4 +1,4 @@
-//go:build unix
+//go:build linux || darwin
 
 package mutant
 
@@ -15,4 +15,8 @@ func ProcessorTime() time.Duration {
 		panic(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func limitProcessor(seconds uint64) error {
+	return syscall.Setrlimit(syscall.RLIMIT_CPU, &syscall.Rlimit{Cur: seconds, Max: seconds})
 }
