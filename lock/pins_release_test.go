@@ -2,6 +2,7 @@ package lock_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -140,6 +141,97 @@ func TestAReleaseAfterTheEndIsTriedAgainOnce(t *testing.T) {
 		mustRelease(t, l)
 		if got := record(t, a.store); got != `{"v":1,"token":1}` {
 			t.Errorf("the record is %s", got)
+		}
+	})
+}
+
+// odd answers reads with an older record, or says of a swap that there is no
+// record, as often as its counts say.
+type odd struct {
+	*testStore
+	old     lock.Record
+	olds    int
+	missing int
+}
+
+func (s *odd) Get(ctx context.Context, key string) (lock.Record, error) {
+	rec, err := s.testStore.Get(ctx, key)
+	if s.olds > 0 && err == nil {
+		s.olds--
+		return s.old, nil
+	}
+	return rec, err
+}
+
+func (s *odd) CompareAndSwap(ctx context.Context, key string, old lock.Revision, value []byte) (lock.Revision, error) {
+	rev, err := s.testStore.CompareAndSwap(ctx, key, old, value)
+	if s.missing > 0 && errors.Is(err, lock.ErrConflict) {
+		s.missing--
+		return "", lock.ErrNotFound
+	}
+	return rev, err
+}
+
+func newOdd() *odd {
+	s := &odd{testStore: newStore(memory.New())}
+	s.caps.ConflictReturnsCurrent = false
+	return s
+}
+
+// A read that is older than the grant says nothing of the release.
+func TestAReleaseIsNotDoneBecauseAnOldRecordWasRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newOdd()
+		c := newClient(t, s, config("a"))
+		mustRelease(t, mustAcquire(t, c, "k"))
+		old, err := s.Store.Get(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := mustAcquire(t, c, "k", lock.ManualRenewal())
+		s.taken()
+		s.old, s.olds = old, 1
+		s.once(breakRequest, "cas")
+		mustRelease(t, l)
+		wantCalls(t, s.testStore, "the release", "cas", "get", "cas")
+		if info, err := c.Inspect(t.Context(), "k"); err != nil || info.Held() {
+			t.Errorf("%v, held %t after the release", err, info.Held())
+		}
+	})
+}
+
+// "There is no record" turns a write down for certain, and tells of a removal.
+func TestAReleaseThatFindsNoRecordIsALoss(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newOdd()
+		l := mustAcquire(t, newClient(t, s, config("a")), "k", lock.ManualRenewal())
+		if err := s.Remove(t.Context(), "k"); err != nil {
+			t.Fatal(err)
+		}
+		s.missing = 1
+		if err := l.Release(t.Context()); lostBecause(err) != lock.LostFreed {
+			t.Errorf("error %v, want a loss: %q", err, lock.LostFreed)
+		}
+	})
+}
+
+// Whose writes were all turned down knows that it released nothing.
+func TestAReleaseWhoseWritesWereAllTurnedDownIsDefinite(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newOdd()
+		l := mustAcquire(t, newClient(t, s, config("a")), "k", lock.ManualRenewal())
+		rec, err := s.Store.Get(t.Context(), "k")
+		if err == nil {
+			_, err = s.Store.CompareAndSwap(t.Context(), "k", rec.Revision, rec.Value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.always(unavailable, "get")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := l.Release(ctx); !errors.Is(err, lock.ErrConflict) || !lock.Definite(err) {
+			t.Errorf("error %v, want a definite conflict", err)
 		}
 	})
 }
