@@ -70,3 +70,10 @@ func (c *Client) Kept() (leases, acquires, chores int) {
 
 // Lose ends the lease as the background tasks do.
 func (l *Lease) Lose(reason LostReason) { _ = l.lose(reason) }
+
+// Open is how many renewals the lease takes for undecided.
+func (l *Lease) Open() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
+}

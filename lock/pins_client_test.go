@@ -24,8 +24,9 @@ import (
 // request has a task of its own.
 type taskRuntime struct {
 	lock.Runtime
-	tasks *atomic.Int64
-	onGo  func()
+	tasks, started *atomic.Int64
+	onGo           func()
+	lag            time.Duration // how long a task takes to be gone: who waits for it can be told
 }
 
 func (r taskRuntime) Go(f func()) (join func()) {
@@ -33,14 +34,17 @@ func (r taskRuntime) Go(f func()) (join func()) {
 		r.onGo()
 	}
 	r.tasks.Add(1)
+	r.started.Add(1)
+	lag := r.lag * time.Duration(r.started.Load()) // no two are gone at once
 	return r.Runtime.Go(func() {
 		defer r.tasks.Add(-1)
 		f()
+		time.Sleep(lag)
 	})
 }
 
 func countingTasks() taskRuntime {
-	return taskRuntime{Runtime: bareRuntime{fakeRuntime{}}, tasks: new(atomic.Int64)}
+	return taskRuntime{Runtime: bareRuntime{fakeRuntime{}}, tasks: new(atomic.Int64), started: new(atomic.Int64)}
 }
 
 func TestNoTaskOutlivesWhatItIsFor(t *testing.T) {
@@ -105,11 +109,11 @@ func TestNoTaskOutlivesWhatItIsFor(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				inBubble(t, func(t *testing.T) {
 					rt := countingTasks()
+					rt.lag = time.Millisecond
 					s := newStore(memory.New())
 					s.caps = caps
 					c := newClientOn(t, s, rt, config("a"))
 					f(t, c, s)
-					synctest.Wait()
 					if n := rt.tasks.Load(); n != 0 {
 						t.Errorf("%d tasks are left", n)
 					}
@@ -149,6 +153,7 @@ func TestWhatIsOverIsNotKept(t *testing.T) {
 func TestAChoreThatMeetsCloseIsEndedWithTheAcquire(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		rt := countingTasks()
+		rt.lag = time.Millisecond
 		s := newStore(memory.New())
 		var c *lock.Client
 		var once sync.Once
@@ -165,8 +170,8 @@ func TestAChoreThatMeetsCloseIsEndedWithTheAcquire(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		closing.Store(true) // the next task that starts is the chore
 		cancel()
-		under.wait(t)
-		synctest.Wait()
+		began := fakeNow()
+		near(t, "the acquire ended", under.wait(t)-began, 0, ttl/9)
 		if n := rt.tasks.Load(); n != 0 {
 			t.Errorf("%d tasks are left", n)
 		}
@@ -382,4 +387,136 @@ func TestWhatIsLogged(t *testing.T) {
 			`level=DEBUG msg="acquire goes on" owner=a lock=other failures=1 error="connection reset"`,
 			`msg="lock granted" owner=a lock=other token=1`)
 	})
+}
+
+// hangingCtx counts what hangs on it and was not let go.
+type hangingCtx struct {
+	context.Context
+	done    chan struct{}
+	hanging *atomic.Int64
+}
+
+func (c hangingCtx) Done() <-chan struct{} { return c.done }
+
+func (c hangingCtx) Err() error { return nil }
+
+// AfterFunc is what package context asks of a context that is not its own.
+func (c hangingCtx) AfterFunc(func()) (stop func() bool) {
+	c.hanging.Add(1)
+	return func() bool {
+		c.hanging.Add(-1)
+		return true
+	}
+}
+
+// A caller's context may last for ever, and what hangs on it as long.
+func TestNothingIsLeftHangingOnTheContextOfACall(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		ctx := hangingCtx{t.Context(), make(chan struct{}), new(atomic.Int64)}
+		a := newParty(t, memory.New(), "a")
+		l, err := a.Acquire(ctx, "k", lock.WaitLimit(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Renew(ctx); err != nil {
+			t.Error(err)
+		}
+		a.store.always(slow, "cas")
+		var both sync.WaitGroup
+		for range 2 {
+			both.Go(func() {
+				if err := l.Release(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		both.Wait()
+		if err := a.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		if n := ctx.hanging.Load(); n != 0 {
+			t.Errorf("%d contexts hang on it", n)
+		}
+	})
+}
+
+// A lease may be lost before its Acquire has returned.
+func TestALeaseThatIsLostBeforeItIsKnownIsNotKept(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStore(memory.New())
+		rt := countingTasks()
+		rt.Runtime = fakeRuntime{} // a task is one of a lease
+		rt.onGo = func() {
+			if rt.started.Load() == 1 { // the first has begun, and no renewal brings an answer
+				s.always(loseRequest)
+				time.Sleep(2 * ttl)
+			}
+		}
+		c := newClientOn(t, s, timed{rt}, config("a"))
+		l := mustAcquire(t, c, "k")
+		if !errors.Is(context.Cause(l.Context()), lock.ErrLost) {
+			t.Fatal("it was not lost")
+		}
+		synctest.Wait()
+		if leases, _, _ := c.Kept(); leases != 0 {
+			t.Errorf("%d leases are kept", leases)
+		}
+	})
+}
+
+// timed brings WithTimeoutCause back.
+type timed struct{ taskRuntime }
+
+func (timed) WithTimeoutCause(ctx context.Context, d time.Duration, cause error) (context.Context, context.CancelFunc) {
+	return fakeRuntime{}.WithTimeoutCause(ctx, d, cause)
+}
+
+func TestCloseDoesNotOutlastItsChores(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		mem := memory.New()
+		a, b := newParty(t, mem, "a"), newParty(t, mem, "b")
+		a.store.set(func(c call) effect {
+			if c.op == "get" {
+				return slow
+			}
+			return loseRequest
+		})
+		if _, err := a.Acquire(t.Context(), "k", lock.WaitLimit(time.Second)); !errors.Is(err, lock.ErrWaitLimit) {
+			t.Fatal(err)
+		}
+		mustAcquire(t, b.Client, "k") // what a wrote can land no more
+		began := fakeNow()
+		if err := a.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		near(t, "Close took", fakeNow()-began, time.Second, 0)
+	})
+}
+
+// The end watch has ended with the lease; the renewal that goes on is waited for.
+func TestCloseWaitsForTheRenewalOfALeaseThatIsLost(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := deaf{newStore(memory.New()), new(atomic.Int64)}
+		c := newClient(t, s, config("a"))
+		l := mustAcquire(t, c, "k")
+		s.sleep.Store(int64(10 * time.Second)) // of the renewal at 3 s
+		<-l.Context().Done()
+		time.Sleep(time.Second)
+		began := fakeNow()
+		if err := c.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		near(t, "Close took", fakeNow()-began, 13*time.Second-leaseLasts-time.Second, 0)
+	})
+}
+
+// deaf does not notice that its context has ended.
+type deaf struct {
+	*testStore
+	sleep *atomic.Int64
+}
+
+func (s deaf) CompareAndSwap(ctx context.Context, key string, old lock.Revision, value []byte) (lock.Revision, error) {
+	time.Sleep(time.Duration(s.sleep.Swap(0)))
+	return s.testStore.CompareAndSwap(ctx, key, old, value)
 }

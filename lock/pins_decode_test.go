@@ -121,3 +121,19 @@ func TestAReaderThatFailedStaysFailed(t *testing.T) {
 		}
 	}
 }
+
+func TestTheFastDecoderMissesWhatIsLeftOut(t *testing.T) {
+	for _, value := range []string{
+		`{"v":1,"token":}`,
+		`{"v":1,"token":,"mode":"exclusive","holders":[{"id":"a-1","owner":"a","ttl_ms":9000,"beat":0}]}`,
+		`{"v":1,"token":7,"mode":"exclusive","holders":[{"id":,"owner":"a","ttl_ms":9000,"beat":0}]}`,
+		`{"v":1,"token":7,"mode":"exclusive","holders":[{"id":"a-1","owner":,"ttl_ms":9000,"beat":0}]}`,
+		`{"v":1,"token":7,"mode":"exclusive","holders":[{"id":"a-1","owner":"a","ttl_ms":,"beat":0}]}`,
+		`{"v":1,"token":7,"mode":"exclusive","holders":[{"id":"a-1","owner":"a","ttl_ms":9000,"beat":}]}`,
+	} {
+		wantSameDecision(t, []byte(value))
+		if _, err := decodeState([]byte(value)); err == nil {
+			t.Errorf("%s is taken for a record", value)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package lock_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -287,5 +288,54 @@ func TestATakeoverOfAHolderLongKnownIsOneRequest(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantCalls(t, b.store, "a takeover", "cas")
+	})
+}
+
+// With nothing drawn on top a pause is three quarters of RenewEvery, which is 3 s,
+// after the fifth failure in a row halved once, and once more for each before it.
+func TestRenewalsThatFailComeLessAndLessOften(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStore(memory.New())
+		l := mustAcquire(t, newClientOn(t, s, evenRuntime{}, config("a")), "k")
+		got := pauses(s, func(call) effect { return unavailable })
+		<-l.Context().Done()
+		want := []time.Duration{140625 * time.Microsecond, 281250 * time.Microsecond, 562500 * time.Microsecond, 1125 * time.Millisecond, 1125 * time.Millisecond}
+		if gaps := got(); len(gaps) < len(want) || !slices.Equal(gaps[:len(want)], want) {
+			t.Errorf("pauses %v, want %v", gaps, want)
+		}
+	})
+}
+
+func TestARenewalThatFailsAfterTheEndIsALoss(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		time.Sleep(leaseLasts - 100*time.Millisecond)
+		a.store.always(loseRequest)
+		if err := l.Renew(t.Context()); lostBecause(err) != lock.LostExpired {
+			t.Errorf("error %v, want a loss: %q", err, lock.LostExpired)
+		}
+	})
+}
+
+// A lease may be renewed for years.
+func TestRenewalsThatAreDecidedAreNotKept(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		renew := func(what string, e effect, want int) {
+			t.Helper()
+			a.store.once(e, "cas")
+			_ = l.Renew(t.Context())
+			if got := l.Open(); got != want {
+				t.Errorf("%d renewals are open after one that %s, want %d", got, what, want)
+			}
+		}
+		renew("was confirmed", pass, 0)
+		renew("was throttled", unavailable, 0)
+		renew("brought no answer", breakRequest, 1)
+		renew("was throttled", unavailable, 1)
+		renew("was confirmed", pass, 0)
+		mustRelease(t, l)
 	})
 }

@@ -114,6 +114,41 @@ func TestAfterAReleaseWhoseReplyWasLostTheNextAcquireIsOneRequest(t *testing.T) 
 	})
 }
 
+// With nothing drawn on top a pause is three quarters of PollEvery, which is 900 ms,
+// halved five times, and once less after each failure in a row.
+func TestPausesOfARelease(t *testing.T) {
+	const at = time.Duration(0)
+	for _, c := range []struct {
+		name   string
+		decide func(call) effect
+		want   []time.Duration
+	}{
+		{"where nothing works", func(call) effect { return unavailable }, []time.Duration{
+			at, 21093750, at, 42187500, at, 84375000, at, 168750000, at, 337500000, at, 675000000, at, 675000000,
+		}},
+		{"where reads work", func(c call) effect {
+			if c.op == "cas" {
+				return breakRequest
+			}
+			return pass
+		}, []time.Duration{at, at, at, at, at, at, at, 168750000, at, 337500000, at, 675000000, at, 675000000}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				s := newStore(memory.New())
+				l := mustAcquire(t, newClientOn(t, s, evenRuntime{}, config("a")), "k", lock.ManualRenewal())
+				got := pauses(s, c.decide)
+				if err := l.Release(t.Context()); err == nil {
+					t.Error("it was released")
+				}
+				if gaps := got(); len(gaps) < len(c.want) || !slices.Equal(gaps[:len(c.want)], c.want) {
+					t.Errorf("pauses %v, want %v", gaps, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestAReleaseOnAStoreThatFailsIsTriedAtOnceAndThenSlowly(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		a := newParty(t, memory.New(), "a")
@@ -141,6 +176,45 @@ func TestAReleaseAfterTheEndIsTriedAgainOnce(t *testing.T) {
 		mustRelease(t, l)
 		if got := record(t, a.store); got != `{"v":1,"token":1}` {
 			t.Errorf("the record is %s", got)
+		}
+	})
+}
+
+func TestAReleaseAfterTheEndIsNotTriedMoreThanTwice(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		a := newParty(t, memory.New(), "a")
+		l := mustAcquire(t, a.Client, "k", lock.ManualRenewal())
+		time.Sleep(2 * ttl)
+		a.store.taken()
+		a.store.always(breakRequest, "cas")
+		if err := l.Release(t.Context()); err == nil {
+			t.Error("it was released")
+		}
+		wantCalls(t, a.store, "the release", "cas", "get", "cas", "get")
+	})
+}
+
+// A conflict after a write without an answer may be with that very write, seen
+// through what others did since.
+func TestAReleaseRemembersItsFirstWriteOverItsSecond(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newOdd()
+		l := mustAcquire(t, newClient(t, s, config("a")), "k", lock.ManualRenewal())
+		writes := 0
+		s.set(func(c call) effect {
+			if c.op != "cas" {
+				return pass
+			}
+			if writes++; writes == 1 {
+				return breakRequest
+			}
+			if writes == 2 {
+				tamper(t, s.testStore, heldBy("b-1", 2, 0))
+			}
+			return pass
+		})
+		if err := l.Release(t.Context()); err != nil {
+			t.Errorf("error %v: nobody could take it over yet, so it was released", err)
 		}
 	})
 }
