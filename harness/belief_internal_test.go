@@ -292,7 +292,15 @@ func TestStallsAreMeasured(t *testing.T) {
 	if !slices.Equal(stalls, want) || lateness != 2*ms {
 		t.Errorf("stalls %v, lateness %s, want %v, 2ms", stalls, lateness, want)
 	}
-	if got := w.lost(10100 * ms); got != 10050*ms {
-		t.Errorf("lost %s since 10.1s, want 10.05s", got)
+	w.starved(40000*ms, 40005*ms, 3*ms) // as any thread waits
+	w.starved(41000*ms, 41005*ms, 700*ms)
+	w.starved(2*ms, 7*ms, 30*ms) // it began before the run
+	stalls, lateness = w.found()
+	want = append(append([]linearizability.Stall{{From: 0, To: 7 * ms}}, want...), linearizability.Stall{From: 40300 * ms, To: 41005 * ms})
+	if !slices.Equal(stalls, want) || lateness != 3*ms {
+		t.Errorf("stalls %v, lateness %s, want %v, 3ms", stalls, lateness, want)
+	}
+	if got := w.lost(10100 * ms); got != 10755*ms {
+		t.Errorf("lost %s since 10.1s, want 10.755s", got)
 	}
 }

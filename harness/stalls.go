@@ -38,6 +38,7 @@ func (w *stallWatch) watch(ctx context.Context, start func(func())) {
 	for range min(runtime.GOMAXPROCS(0), stallWatchers) {
 		start(func() { w.look(ctx) })
 	}
+	start(func() { w.lookAtThreads(ctx) })
 }
 
 func (w *stallWatch) look(ctx context.Context) {
@@ -45,6 +46,41 @@ func (w *stallWatch) look(ctx context.Context) {
 		from := w.now()
 		waitUntil(ctx, stallTick)
 		w.tick(from, w.now())
+	}
+}
+
+// lookAtThreads notes when a thread waited for a processor, until the wait that is
+// under way when the run ends.
+func (w *stallWatch) lookAtThreads(ctx context.Context) {
+	var t threads
+	defer t.close()
+	t.waited()
+	for from := w.now(); ; {
+		waitUntil(ctx, stallTick)
+		over := ctx.Err() != nil
+		longest, to := t.waited(), w.now()
+		w.starved(from, to, longest)
+		if over {
+			return
+		}
+		from = to
+	}
+}
+
+// starved notes that between two looks a wait of a thread ended that was as long
+// as that at the most. It may have begun before the first look:
+//
+//	first look          second look
+//	    |                    |
+//	 [ wait ................]|     which ended anywhere in between
+func (w *stallWatch) starved(first, second, longest time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case longest >= stallFrom:
+		w.stalls = append(w.stalls, linearizability.Stall{From: max(0, first-longest), To: second})
+	case longest > w.lateness:
+		w.lateness = longest
 	}
 }
 
