@@ -123,7 +123,10 @@ func newPage(r *harness.Result, o HTMLOptions) *page {
 	if p.Replay == "" && r.Scenario.Subject != "" {
 		p.Replay = ReplayLine(r.Scenario)
 	}
-	p.Title = fmt.Sprintf("%s: %s on %s, seed %d", p.Verdict, p.Subject, p.Backend, r.Scenario.Seed)
+	p.Title = p.Verdict + ": " + p.Subject
+	if p.Backend != "" {
+		p.Title += fmt.Sprintf(" on %s, seed %d", p.Backend, r.Scenario.Seed)
+	}
 	p.Pictures = p.draw(r, tracks, foci, end)
 	p.Properties = p.propertyGroups(r, foci)
 	p.Legend = legend(r, p.Pictures)
@@ -131,6 +134,9 @@ func newPage(r *harness.Result, o HTMLOptions) *page {
 		p.Faults = append(p.Faults, faultWords(f))
 	}
 	p.table(r, tracks, foci)
+	if p.Backend == "" {
+		return p // nobody but who recorded it knows of a scenario
+	}
 	if text, err := r.Scenario.Encode(); err == nil {
 		p.Scenario = string(text)
 	} else {
@@ -208,7 +214,10 @@ func (p *page) propertyRow(property lin.Property, foci []focus, ttl int64) prope
 
 func headerFacts(r *harness.Result) []fact {
 	s := &r.Scenario
-	facts := []fact{{"seed", strconv.FormatUint(s.Seed, 10)}}
+	var facts []fact
+	if s.Backend != "" {
+		facts = append(facts, fact{"seed", strconv.FormatUint(s.Seed, 10)})
+	}
 	if r.Server != "" && s.Backend != harness.BackendSim {
 		facts = append(facts, fact{"server", r.Server})
 	}
@@ -224,8 +233,10 @@ func headerFacts(r *harness.Result) []fact {
 	if s.MaxClockDriftPPM > 0 {
 		facts = append(facts, fact{"clock drift allowed", plain.Count(s.MaxClockDriftPPM) + " ppm"})
 	}
-	facts = append(facts, fact{"events", plain.Count(int64(len(r.History)))},
-		fact{"faults", strconv.Itoa(len(r.Scenario.Plan))})
+	facts = append(facts, fact{"events", plain.Count(int64(len(r.History)))})
+	if s.Backend != "" {
+		facts = append(facts, fact{"faults", strconv.Itoa(len(s.Plan))})
+	}
 	if r.TraceHash != 0 {
 		facts = append(facts, fact{"trace hash", hexHash(r.TraceHash)})
 	}

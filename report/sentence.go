@@ -82,10 +82,10 @@ func kindsText(kinds []fault.Kind) string {
 	return strings.Join(words, ", ")
 }
 
-// backendName names the world, and what stood behind it if that says more.
+// backendName names the world; that of a history alone is not known, and "".
 func backendName(r *harness.Result) string {
 	if r.Scenario.Backend == "" {
-		return "unknown backend"
+		return ""
 	}
 	return worldName(r.Scenario.Backend)
 }

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -15,39 +19,60 @@ import (
 
 	"github.com/lockproof/lockproof/harness"
 	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/linearizability/jepsen"
 	"github.com/lockproof/lockproof/report"
 )
 
 func checkCommand() *cobra.Command {
-	return &cobra.Command{
+	var o outputFlags
+	var set []string
+	cmd := &cobra.Command{
 		Use:   "check HISTORY|DIR",
 		Short: "Judge a recorded history",
-		Long: "HISTORY is a history.jsonl, or - for standard input. Of a run folder the history\n" +
-			"is judged again, whatever verdict was recorded with it.",
+		Long: "HISTORY is a history.jsonl, from whatever program and language, or - for standard\n" +
+			"input; docs/histories.md says what stands in it. Jepsen's history.edn of a mutex\n" +
+			"workload is read too, and either may be compressed with gzip. Of a run folder the\n" +
+			"history is judged again, whatever verdict was recorded with it.",
+		Example: "  locksim check history.jsonl --html report.html\n" +
+			"  zcat history.edn.gz | locksim check - --set ttl=10s",
 		Args: takes("HISTORY|DIR"),
-		RunE: func(cmd *cobra.Command, args []string) error { return check(cmd, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return check(cmd, args[0], set, o) },
 	}
+	fl := cmd.Flags()
+	fl.StringArrayVar(&set, "set", nil, "`NAME=VALUE` in the place of what the header says, such as ttl=10s or promises.tokens=true; may be repeated")
+	fl.StringVar(&o.html, "html", "", "write the report with its picture to this file, - for standard output")
+	o.registerResults(fl)
+	return cmd
 }
 
-func check(cmd *cobra.Command, path string) error {
-	part, err := judged(cmd.Context(), path)
+func check(cmd *cobra.Command, path string, set []string, o outputFlags) error {
+	out, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
-	var errs []string
-	if err := report.Terminal(cmd.OutOrStdout(), terminalOptions(cmd.OutOrStdout()), part); err != nil {
-		errs = append(errs, oneLine(err))
-		fmt.Fprintln(cmd.ErrOrStderr(), "locksim:", errs[0])
+	defer out.close()
+	part, err := judged(cmd.Context(), path, set)
+	if err != nil {
+		return err
 	}
-	return ended(report.ExitCode(errs, part))
+	return out.finish([]report.Part{part})
 }
 
 // judged reads a history and judges it. What was interrupted is told only if it
 // is a violation: that stays one, whatever else would have been found.
-func judged(ctx context.Context, path string) (report.Part, error) {
+func judged(ctx context.Context, path string, set []string) (report.Part, error) {
 	r, folder, err := readHistory(ctx, path)
 	if err != nil {
 		return report.Part{}, err
+	}
+	for _, s := range set {
+		name, value, ok := strings.Cut(s, "=")
+		if !ok {
+			return report.Part{}, fmt.Errorf("--set %s: it must be NAME=VALUE", s)
+		}
+		if err := r.Params.Set(name, value); err != nil {
+			return report.Part{}, fmt.Errorf("--set %w", err)
+		}
 	}
 	r.Verdict = linearizability.Check(ctx, r.Params, r.History)
 	if r.Verdict.Malformed != "" {
@@ -91,7 +116,7 @@ func readHistory(ctx context.Context, path string) (r *harness.Result, folder st
 		h linearizability.History
 	}
 	got, err := interruptible(ctx, func() (read, error) {
-		p, h, err := linearizability.Read(f)
+		p, h, err := decodeHistory(f)
 		return read{p, h}, err
 	})
 	if err != nil && !interrupted(ctx, err) {
@@ -99,6 +124,45 @@ func readHistory(ctx context.Context, path string) (r *harness.Result, folder st
 	}
 	r.Params, r.History = got.p, got.h
 	return r, folder, err
+}
+
+// decodeHistory reads a history in whichever of its forms it is: compressed or not,
+// Jepsen's or ours. Ours begins with a JSON object, so with {"; no history of
+// Jepsen's does, whose keys are keywords.
+func decodeHistory(r io.Reader) (linearizability.Params, linearizability.History, error) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	if magic, err := in.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+		unpacked, err := gzip.NewReader(in)
+		if err != nil {
+			return linearizability.Params{}, nil, err
+		}
+		defer unpacked.Close()
+		in = bufio.NewReaderSize(unpacked, 64<<10)
+	}
+	// As much as is buffered is enough: comments before the first map are short.
+	begin, err := in.Peek(4 << 10)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return linearizability.Params{}, nil, err
+	}
+	if isEDN(begin) {
+		return jepsen.Read(in)
+	}
+	return linearizability.Read(in)
+}
+
+// isEDN tells from its beginning whether a file is one of Jepsen's.
+func isEDN(begin []byte) bool {
+	begin = bytes.TrimLeft(begin, " \t\r\n,")
+	switch {
+	case len(begin) == 0:
+		return false
+	case begin[0] == '[', begin[0] == ';', begin[0] == '#':
+		return true
+	case begin[0] == '{':
+		inside := bytes.TrimLeft(begin[1:], " \t\r\n,")
+		return len(inside) > 0 && inside[0] == ':'
+	}
+	return false
 }
 
 // eventNumber is how a validation names an event: by its position, from 0 on.

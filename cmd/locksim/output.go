@@ -31,10 +31,16 @@ type outputFlags struct {
 	dir   string
 	json  string
 	junit string
+	html  string // of the first part
 }
 
 func (f *outputFlags) register(fl *pflag.FlagSet) {
 	fl.StringVar(&f.dir, "out", "", "folder for the run (default runs/SUBJECT-BACKEND-SEED)")
+	f.registerResults(fl)
+}
+
+// registerResults is for a command that makes no run folder.
+func (f *outputFlags) registerResults(fl *pflag.FlagSet) {
 	fl.StringVar(&f.json, "json", "", "write the result as JSON to this file, - for standard output")
 	fl.StringVar(&f.junit, "junit", "", "write the result as JUnit XML to this file, - for standard output")
 }
@@ -62,8 +68,8 @@ type sink struct {
 
 func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
 	o := &output{flags: f, stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr()}
-	if f.json == "-" && f.junit == "-" {
-		return nil, errors.New("--json and --junit cannot both be written to standard output")
+	if err := f.oneOnStdout(); err != nil {
+		return nil, err
 	}
 	if err := checkFolder(f.dir); err != nil {
 		return nil, err
@@ -71,7 +77,7 @@ func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
 	for _, s := range []struct {
 		path string
 		sink sink
-	}{{f.json, sink{flag: "--json", render: report.JSON}}, {f.junit, sink{flag: "--junit", render: report.JUnit}}} {
+	}{{f.json, sink{flag: "--json", render: report.JSON}}, {f.junit, sink{flag: "--junit", render: report.JUnit}}, {f.html, sink{flag: "--html", render: htmlOfFirst}}} {
 		var err error
 		switch s.path {
 		case "":
@@ -91,6 +97,29 @@ func (f outputFlags) open(cmd *cobra.Command) (*output, error) {
 	// What cannot be taken back is written when all else was.
 	slices.SortStableFunc(o.sinks, func(a, b *sink) int { return cmp.Compare(a.firmness(), b.firmness()) })
 	return o, nil
+}
+
+// oneOnStdout refuses two results in one stream.
+func (f outputFlags) oneOnStdout() error {
+	taken := ""
+	for _, s := range []struct{ flag, path string }{{"--json", f.json}, {"--junit", f.junit}, {"--html", f.html}} {
+		if s.path != "-" {
+			continue
+		}
+		if taken != "" {
+			return fmt.Errorf("%s and %s cannot both be written to standard output", taken, s.flag)
+		}
+		taken = s.flag
+	}
+	return nil
+}
+
+// htmlOfFirst renders the page of a command that judges one history.
+func htmlOfFirst(w io.Writer, _ []string, parts ...report.Part) error {
+	if len(parts) == 0 || parts[0].Result == nil {
+		return errors.New("there is no history to show")
+	}
+	return report.HTML(w, parts[0].Result, report.HTMLOptions{})
 }
 
 // checkFolder refuses a folder that could not be made because a file is in its
