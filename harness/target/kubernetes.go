@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	coordination "k8s.io/api/coordination/v1"
-	core "k8s.io/api/core/v1"
-	meta "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	client "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/lockproof/lockproof/backends/kubernetes"
@@ -42,6 +38,9 @@ var kubernetesAnnotationKind = Kind{
 // guardedObject is the ConfigMap that carries locks in its annotations.
 const guardedObject = "locks"
 
+// namespaces is where an API server keeps them.
+const namespaces = "/api/v1/namespaces"
+
 // openLayout opens a store on a namespace.
 type openLayout func(ctx context.Context, config *rest.Config, namespace string) (*kubernetes.Store, error)
 
@@ -69,18 +68,18 @@ func openKubernetes(ctx context.Context, o Options, open openLayout) (Target, er
 // prepare makes the namespaces of the locks and of the floors, and in the former
 // an object to carry annotations.
 func (k *kubernetesTarget) prepare(ctx context.Context) error {
-	api, err := client.NewForConfig(k.server.RESTConfig(""))
+	api, err := newKubernetesAPI(k.server.RESTConfig(""))
 	if err != nil {
 		return err
 	}
+	defer api.hangUp()
 	for _, name := range k.namespaces() {
-		namespace := &core.Namespace{ObjectMeta: meta.ObjectMeta{Name: name}}
-		if _, err := api.CoreV1().Namespaces().Create(ctx, namespace, meta.CreateOptions{}); err != nil {
+		if _, err := api.create(ctx, namespaces, newObject("v1", "Namespace", name)); err != nil {
 			return fmt.Errorf("create namespace %s: %w", name, err)
 		}
 	}
-	object := &core.ConfigMap{ObjectMeta: meta.ObjectMeta{Name: guardedObject}}
-	if _, err := api.CoreV1().ConfigMaps(k.o.Container).Create(ctx, object, meta.CreateOptions{}); err != nil {
+	configMaps := namespaces + "/" + k.o.Container + "/configmaps"
+	if _, err := api.create(ctx, configMaps, newObject("v1", "ConfigMap", guardedObject)); err != nil {
 		return fmt.Errorf("create config map %s in %s: %w", guardedObject, k.o.Container, err)
 	}
 	return nil
@@ -107,20 +106,18 @@ func (k *kubernetesTarget) Connect(ctx context.Context, _ int, via string) (*Con
 	return &Connection{Store: store, Floor: floor, Close: store.Close}, nil
 }
 
-// kubernetesFloor is an update of a Lease by the typed client, without the
-// limit on its rate.
+// kubernetesFloor is an update of a Lease by client-go, without the limit on its
+// rate.
 func kubernetesFloor(ctx context.Context, config *rest.Config, namespace, key string) (Swap, error) {
-	config = rest.CopyConfig(config)
-	config.QPS = -1
-	api, err := client.NewForConfig(config)
+	api, err := newKubernetesAPI(config)
 	if err != nil {
 		return nil, err
 	}
-	leases := api.CoordinationV1().Leases(namespace)
-	lease, err := leases.Create(ctx, &coordination.Lease{ObjectMeta: meta.ObjectMeta{Name: "floor-" + key}}, meta.CreateOptions{})
+	leases := "/apis/coordination.k8s.io/v1/namespaces/" + namespace + "/leases"
+	lease, err := api.create(ctx, leases, newObject("coordination.k8s.io/v1", "Lease", "floor-"+key))
 	return func(ctx context.Context, value []byte) error {
 		lease.Annotations = map[string]string{"lockproof.test/value": string(value)}
-		next, err := leases.Update(ctx, lease, meta.UpdateOptions{})
+		next, err := api.update(ctx, leases+"/"+lease.Name, lease)
 		if err == nil {
 			lease = next
 		}
@@ -142,12 +139,13 @@ func (k *kubernetesTarget) Close() error {
 	var err error
 	if !k.server.Local() {
 		err = cleanup(func(ctx context.Context) error {
-			api, err := client.NewForConfig(k.server.RESTConfig(""))
+			api, err := newKubernetesAPI(k.server.RESTConfig(""))
 			if err != nil {
 				return err
 			}
+			defer api.hangUp()
 			for _, name := range k.namespaces() {
-				err = errors.Join(err, api.CoreV1().Namespaces().Delete(ctx, name, meta.DeleteOptions{}))
+				err = errors.Join(err, api.remove(ctx, namespaces+"/"+name))
 			}
 			return err
 		})
