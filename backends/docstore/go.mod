@@ -2,8 +2,6 @@ module github.com/lockproof/lockproof/backends/docstore
 
 go 1.26.0
 
-replace github.com/lockproof/lockproof => ../..
-
 require github.com/lockproof/lockproof v0.0.0
 
 require (
@@ -43,3 +41,5 @@ require (
 	google.golang.org/grpc v1.83.2 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
 )
+
+replace github.com/lockproof/lockproof => ../..

@@ -2,8 +2,6 @@ module github.com/lockproof/lockproof/backends/dynamodb
 
 go 1.26.0
 
-replace github.com/lockproof/lockproof => ../..
-
 require github.com/lockproof/lockproof v0.0.0
 
 require (
@@ -19,3 +17,5 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/internal/accept-encoding v1.13.24 // indirect
 	github.com/aws/aws-sdk-go-v2/service/internal/endpoint-discovery v1.13.9 // indirect
 )
+
+replace github.com/lockproof/lockproof => ../..

@@ -2,8 +2,6 @@ module github.com/lockproof/lockproof/backends/kubernetes
 
 go 1.26.0
 
-replace github.com/lockproof/lockproof => ../..
-
 require github.com/lockproof/lockproof v0.0.0
 
 require (
@@ -41,3 +39,5 @@ require (
 	sigs.k8s.io/structured-merge-diff/v6 v6.3.3 // indirect
 	sigs.k8s.io/yaml v1.6.0 // indirect
 )
+
+replace github.com/lockproof/lockproof => ../..

@@ -2,8 +2,6 @@ module github.com/lockproof/lockproof/backends/mongodb
 
 go 1.26.0
 
-replace github.com/lockproof/lockproof => ../..
-
 require github.com/lockproof/lockproof v0.0.0
 
 require go.mongodb.org/mongo-driver/v2 v2.9.3
@@ -19,3 +17,5 @@ require (
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )
+
+replace github.com/lockproof/lockproof => ../..

@@ -2,8 +2,6 @@ module github.com/lockproof/lockproof/backends/nats
 
 go 1.26.0
 
-replace github.com/lockproof/lockproof => ../..
-
 require github.com/lockproof/lockproof v0.0.0
 
 require (
@@ -18,3 +16,5 @@ require (
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/sys v0.49.0 // indirect
 )
+
+replace github.com/lockproof/lockproof => ../..

@@ -2,6 +2,7 @@ package house
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +16,7 @@ type requirements struct {
 	direct   []string // what the code and its tests import
 	indirect []string // what those need, besides direct; nil: whatever they need
 	why      string
+	outside  string // why go.work does not use it; such a module is named by .ci/run
 }
 
 // Modules that tests of any module may use; they reach no one who imports it.
@@ -31,19 +33,21 @@ var modules = []requirements{
 		"golang.org/x/sys",                        // clocks and locks of the system
 	}, []string{
 		"github.com/pmezard/go-difflib", "github.com/rivo/uniseg", "go.yaml.in/yaml/v3", "gonum.org/v1/gonum",
-	}, "whoever uses the lock or tests one gets no SDK, no server and no Docker"},
+	}, "whoever uses the lock or tests one gets no SDK, no server and no Docker", ""},
 	{"backends/nats", []string{module, "github.com/nats-io/nats.go"}, []string{
 		"github.com/klauspost/compress", "github.com/nats-io/nkeys", "github.com/nats-io/nuid", "golang.org/x/crypto", "golang.org/x/sys", "golang.org/x/text",
-	}, "a user of one store gets its SDK and no other's"},
-	{"backends/dynamodb", []string{module, "github.com/aws/"}, []string{}, "a user of one store gets its SDK and no other's"},
-	{"backends/kubernetes", []string{module, "k8s.io/apimachinery", "k8s.io/client-go"}, nil, "a user of one store gets its SDK; the typed clientset is a third of a build"},
+	}, "a user of one store gets its SDK and no other's", ""},
+	{"backends/dynamodb", []string{module, "github.com/aws/"}, []string{}, "a user of one store gets its SDK and no other's", ""},
+	{"backends/kubernetes", []string{module, "k8s.io/apimachinery", "k8s.io/client-go"}, nil, "a user of one store gets its SDK; the typed clientset is a third of a build", ""},
 	{"backends/mongodb", []string{module, "go.mongodb.org/mongo-driver/v2"}, []string{
 		"github.com/klauspost/compress", "github.com/davecgh/go-spew", "github.com/xdg-go/", "github.com/youmark/pkcs8", "golang.org/x/",
-	}, "a user of one store gets its SDK and no other's"},
-	{"backends/docstore", []string{module, "gocloud.dev", "github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/service/dynamodb"}, nil, "a user of one store gets its SDK; DynamoDB must be told to read what was written"},
-	{"cmd", []string{""}, nil, "the module of the programs: nobody imports it"},
-	{"cmd/internal/bench/peers", []string{""}, nil, "the libraries of others, for a comparison: nobody imports it"},
-	{"docker/kubernetes", []string{"k8s.io/", "go.etcd.io/", "github.com/spf13/pflag"}, nil, "what a Kubernetes API server is built from, and nothing of ours: its program is kept by the hash of this folder"},
+	}, "a user of one store gets its SDK and no other's", ""},
+	{"backends/docstore", []string{module, "gocloud.dev", "github.com/aws/aws-sdk-go-v2", "github.com/aws/aws-sdk-go-v2/service/dynamodb"}, nil, "a user of one store gets its SDK; DynamoDB must be told to read what was written", ""},
+	{"cmd", []string{""}, nil, "the module of the programs: nobody imports it", ""},
+	{"cmd/internal/bench/peers", []string{""}, nil, "the libraries of others, for a comparison: nobody imports it",
+		"what etcd requires would move the versions of all other modules"},
+	{"docker/kubernetes", []string{"k8s.io/", "go.etcd.io/", "github.com/spf13/pflag"}, nil, "what a Kubernetes API server is built from, and nothing of ours: its program is kept by the hash of this folder",
+		"what a Kubernetes server requires would move the versions of all other modules"},
 }
 
 // checkModule looks at one go.mod.
@@ -87,6 +91,32 @@ func TestModulesRequireOnlyWhatTheyMay(t *testing.T) {
 	}
 	for _, s := range mods {
 		report(t, checkModule(s))
+	}
+}
+
+// A module that is neither in the workspace nor named by the stage for those that
+// are not would be compiled, tested and linted by nobody, without a word.
+func TestEveryModuleIsChecked(t *testing.T) {
+	work, err := os.ReadFile("../../go.work")
+	if err != nil {
+		t.Fatal(err)
+	}
+	check, err := os.ReadFile("../../.ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range modules {
+		use := "./" + r.dir
+		if r.dir == "." {
+			use = "."
+		}
+		used := slices.Contains(strings.Split(string(work), "\n"), "\t"+use)
+		if used != (r.outside == "") {
+			t.Errorf("%s: used by go.work: %v; the rule says why not: %q", r.dir, used, r.outside)
+		}
+		if !used && !strings.Contains(string(check), r.dir) {
+			t.Errorf("%s is not in the workspace, and .ci/run does not name it", r.dir)
+		}
 	}
 }
 

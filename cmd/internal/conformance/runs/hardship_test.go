@@ -1,6 +1,6 @@
 //go:build unix
 
-package targets_test
+package runs_test
 
 import (
 	"bytes"

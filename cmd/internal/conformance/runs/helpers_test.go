@@ -1,4 +1,4 @@
-package targets_test
+package runs_test
 
 import (
 	"context"
@@ -81,7 +81,7 @@ func firstSeed(t testing.TB) uint64 {
 	t.Logf("seed %d", seed)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("again: %s=%d go test ./cmd/internal/targets -run '^%s$'", seedVariable, seed, t.Name())
+			t.Logf("again: %s=%d go test ./cmd/internal/conformance/runs -run '^%s$'", seedVariable, seed, t.Name())
 		}
 	})
 	return seed

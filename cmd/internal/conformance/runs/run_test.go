@@ -1,4 +1,6 @@
-package targets_test
+// Package runs_test carries out whole runs on real servers: as they are, and in a
+// process that is kept from running.
+package runs_test
 
 import (
 	"context"
