@@ -80,6 +80,7 @@ const ownTest = `package own
 import (
 	"testing"
 
+	"` + ourPath + `/fault"
 	"` + ourPath + `/harness"
 	"` + ourPath + `/harness/target"
 	"` + ourPath + `/linearizability"
@@ -89,7 +90,11 @@ import (
 func TestOwnLock(t *testing.T) {
 	mine := subjects.Reference()
 	mine.Name = "mine"
-	base := harness.Scenario{Subject: mine.Name}.WithDefaults()
+	kinds, err := fault.ParseKinds("all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := harness.Scenario{Subject: mine.Name, Kinds: kinds}.WithDefaults()
 	s, err := harness.Sweep{Subject: mine, Base: base, First: 1, Seeds: 20}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
