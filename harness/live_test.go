@@ -174,10 +174,10 @@ func TestNATSGetPutInTheSimulator(t *testing.T) {
 
 func TestTheCorpusIsRunnable(t *testing.T) {
 	for _, r := range Repros() {
-		if err := r.Sim.validateFor(r.Subject); err != nil {
+		if err := r.Sim.ValidateFor(r.Subject); err != nil {
 			t.Errorf("%s, simulated: %v", r.Name, err)
 		}
-		if err := r.Live.validateFor(r.Subject); err != nil {
+		if err := r.Live.ValidateFor(r.Subject); err != nil {
 			t.Errorf("%s, live: %v", r.Name, err)
 		}
 	}

@@ -263,8 +263,9 @@ func (s Scenario) end() time.Duration {
 	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
 }
 
-// validateFor is Validate for a run of this subject.
-func (s Scenario) validateFor(subject subjects.Subject) error {
+// ValidateFor is Validate for a run of this subject, which must be the one that the
+// scenario names.
+func (s Scenario) ValidateFor(subject subjects.Subject) error {
 	switch {
 	case subject.New == nil:
 		return errors.New("there is no lock to run: a subject needs New")

@@ -27,7 +27,7 @@ func Shrink(ctx context.Context, subject subjects.Subject, r *Result) (*Result, 
 	}
 	best := r
 	try := func(s Scenario) bool {
-		if ctx.Err() != nil || s.validateFor(subject) != nil {
+		if ctx.Err() != nil || s.ValidateFor(subject) != nil {
 			return false
 		}
 		again, err := simulate(ctx, subject, s, nil)

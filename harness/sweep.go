@@ -26,7 +26,7 @@ const keptFailures = 5
 // which for a real one must be among stores. The error says why there is no result;
 // a result that was interrupted says so itself.
 func Run(ctx context.Context, subject subjects.Subject, s Scenario, stores ...target.Kind) (*Result, error) {
-	if err := s.validateFor(subject); err != nil {
+	if err := s.ValidateFor(subject); err != nil {
 		return nil, err
 	}
 	if s.Backend == BackendSim {
@@ -38,7 +38,7 @@ func Run(ctx context.Context, subject subjects.Subject, s Scenario, stores ...ta
 
 // Simulate is Run in the simulator with every choice made by chooser.
 func Simulate(ctx context.Context, subject subjects.Subject, s Scenario, chooser sim.Chooser) (*Result, error) {
-	if err := s.validateFor(subject); err != nil {
+	if err := s.ValidateFor(subject); err != nil {
 		return nil, err
 	}
 	return simulate(ctx, subject, s, chooser)
@@ -155,7 +155,7 @@ func (sw *Sweep) check() error {
 		return fmt.Errorf("%d seeds from %d on go beyond the largest seed, %d", sw.Seeds, sw.First, uint64(math.MaxUint64))
 	}
 	for n := range max(1, len(sw.Turns)) {
-		if err := sw.base(n).validateFor(sw.Subject); err != nil {
+		if err := sw.base(n).ValidateFor(sw.Subject); err != nil {
 			return err
 		}
 	}
@@ -221,13 +221,13 @@ func (sw *Sweep) draw(n int) (Scenario, error) {
 	s := sw.base(n)
 	if sw.FixedPlan {
 		s.Seed = seed
-		return s, s.validateFor(sw.Subject)
+		return s, s.ValidateFor(sw.Subject)
 	}
 	s, err := s.Draw(sw.Subject, seed, sw.ClockRatePPM)
 	if err != nil {
 		return s, err
 	}
-	return s, s.validateFor(sw.Subject)
+	return s, s.ValidateFor(sw.Subject)
 }
 
 // one runs the n-th seed, and runs it again if it failed: a failure is only

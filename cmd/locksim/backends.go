@@ -39,11 +39,15 @@ func checkBackend(name string) error {
 	return nil
 }
 
-// known is the lock that a scenario names, on a backend that there is.
+// known is the lock that a scenario names, which can be run so on a backend that
+// there is.
 func known(s harness.Scenario) (subjects.Subject, error) {
 	subject, err := subjects.Find(s.Subject)
 	if err != nil {
 		return subject, err
 	}
-	return subject, checkBackend(s.Backend)
+	if err := checkBackend(s.Backend); err != nil {
+		return subject, err
+	}
+	return subject, s.ValidateFor(subject)
 }

@@ -340,9 +340,6 @@ func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Validate(); err != nil {
-		return nil, err
-	}
 	if s, err = s.Draw(subject, f.seed, rate); err != nil {
 		return nil, err
 	}
