@@ -43,17 +43,6 @@ func behindProxy(t *testing.T, d driver) (beside, behind *docstore.Store, p *liv
 	return open(t, opener(t, ""), d.config), open(t, opener(t, p.Addr()), d.config), p
 }
 
-func client(t testing.TB, store lock.Store, owner string, config lock.Config) *lock.Client {
-	t.Helper()
-	config.Owner = owner
-	c, err := lock.New(store, lock.SystemRuntime{}, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close(t.Context()) })
-	return c
-}
-
 // The AWS SDK sends the write again, which meets its own first try: the version
 // in the document tells. Firestore's client does not repeat it, or does: either
 // way the outcome must not be a conflict, nor a definite error.
