@@ -4,7 +4,7 @@
 .PHONY: build test race lint fuzz-short mutants results ci release tidy clean
 
 build:
-	go build -o bin/ ./cmd/...
+	go build -o bin/ ./cmd/locksim ./cmd/lockbench
 
 test:
 	go test work
