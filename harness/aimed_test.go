@@ -30,7 +30,7 @@ func TestAnAimedPauseFallsWhereARandomOneDoesNot(t *testing.T) {
 		t.Errorf("in %d seeds a random pause found it %d times, an aimed one %d times", seeds, random, aimed)
 	}
 	// It is the lock that is found, not the fault: the reference stands up to both.
-	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "aimed"), First: first, Seeds: seeds, Workers: 2})
+	s := sweep(t, Sweep{Subject: subjects.Reference(), Base: scenario(t, subjects.ReferenceName, "aimed"), First: first, Seeds: seeds, Workers: 2})
 	if s.Failed != 0 {
 		t.Errorf("aimed faults break the reference in %d of %d seeds", s.Failed, seeds)
 	}

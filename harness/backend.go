@@ -3,55 +3,15 @@ package harness
 import (
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 
 	"github.com/lockproof/lockproof/harness/target"
 	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/subjects"
 )
 
-// Backends lists the worlds that a scenario can run in.
-func Backends() []string {
-	names := []string{BackendSim}
-	for _, k := range target.All() {
-		names = append(names, k.Name)
-	}
-	return names
-}
-
-// DescribeBackend is one line about a backend.
-func DescribeBackend(name string) string {
-	if name == BackendSim {
-		return "the deterministic simulator"
-	}
-	k, err := target.Find(name)
-	if err != nil {
-		return ""
-	}
-	return k.Summary
-}
-
-// DefaultFaults are the faults that a run on a real store injects unless it is
-// told otherwise, as fault.ParseKinds reads them.
-func DefaultFaults(name string) string {
-	if k, err := target.Find(name); err == nil {
-		return k.Faults
-	}
-	return "all"
-}
-
-// CheckBackend says what there is if name is not among it.
-func CheckBackend(name string) error {
-	if !slices.Contains(Backends(), name) {
-		return fmt.Errorf("unknown backend %q; there are %s", name, strings.Join(Backends(), ", "))
-	}
-	return nil
-}
-
-// openTarget opens what a scenario runs against.
-func openTarget(ctx context.Context, s Scenario, subject subjects.Subject) (target.Target, error) {
-	k, err := target.Find(s.Backend)
+// openTarget opens what a scenario runs against, which is one of stores.
+func openTarget(ctx context.Context, subject subjects.Subject, s Scenario, stores []target.Kind) (target.Target, error) {
+	k, err := target.Find(stores, s.Backend)
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 // of 10 s, with its verdict, on one core; an operation is one seed.
 func BenchmarkSimulate(b *testing.B) {
 	b.ReportAllocs()
-	s := sweep(b, Sweep{Base: scenario(b, subjects.ReferenceName, "all"), First: 1, Seeds: b.N})
+	s := sweep(b, Sweep{Subject: subjects.Reference(), Base: scenario(b, subjects.ReferenceName, "all"), First: 1, Seeds: b.N})
 	if s.Verdict == linearizability.Violation {
 		b.Fatal(s.Properties)
 	}

@@ -121,12 +121,12 @@ func TestRecordedChoicesGiveTheSameRun(t *testing.T) {
 	for seed := first; seed < first+uint64(many(40, 10)); seed++ {
 		s := varied(t, seed)
 		recorder := sim.NewRecorder(sim.NewRandom(s.Seed))
-		a, err := Simulate(t.Context(), s, recorder)
+		a, err := Simulate(t.Context(), lockOf(t, s), s, recorder)
 		if err != nil {
 			t.Fatal(err)
 		}
 		replayer := sim.NewReplayer(recorder.Choices())
-		b, err := Simulate(t.Context(), s, replayer)
+		b, err := Simulate(t.Context(), lockOf(t, s), s, replayer)
 		if err != nil || replayer.Err() != nil || replayer.Rest() != 0 {
 			t.Fatalf("seed %d: %v, %v, %d choices left\n%s", seed, err, replayer.Err(), replayer.Rest(), pasteLine(s))
 		}
@@ -142,13 +142,13 @@ func TestRecordedChoicesGiveTheSameRun(t *testing.T) {
 func TestChoicesOfAnotherRunAreRefused(t *testing.T) {
 	s := draw(t, quick(t, subjects.ReferenceName, "all"), 1)
 	recorder := sim.NewRecorder(sim.NewRandom(s.Seed))
-	if _, err := Simulate(t.Context(), s, recorder); err != nil {
+	if _, err := Simulate(t.Context(), lockOf(t, s), s, recorder); err != nil {
 		t.Fatal(err)
 	}
 	other := s
 	other.Clients--
 	other.Plan = nil
-	if _, err := Simulate(t.Context(), other, sim.NewReplayer(recorder.Choices())); err == nil {
+	if _, err := Simulate(t.Context(), lockOf(t, other), other, sim.NewReplayer(recorder.Choices())); err == nil {
 		t.Error("the choices of one scenario were replayed in another one")
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // The environment variables of the long sweeps: how much more is run, and from
@@ -64,10 +65,21 @@ func scenario(t testing.TB, subject, words string) Scenario {
 	return Scenario{Subject: subject, Kinds: kinds}.WithDefaults()
 }
 
+// lockOf is the lock that a scenario names; one that there is not cannot be run.
+func lockOf(t testing.TB, s Scenario) subjects.Subject {
+	t.Helper()
+	for _, subject := range subjects.All() {
+		if subject.Name == s.Subject {
+			return subject
+		}
+	}
+	return subjects.Subject{}
+}
+
 // draw is a scenario with a plan of its own.
 func draw(t testing.TB, s Scenario, seed uint64) Scenario {
 	t.Helper()
-	s, err := s.Draw(seed, 0)
+	s, err := s.Draw(lockOf(t, s), seed, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +89,9 @@ func draw(t testing.TB, s Scenario, seed uint64) Scenario {
 // sweep runs a sweep that must not end in an error.
 func sweep(t testing.TB, s Sweep) *Summary {
 	t.Helper()
+	if s.Subject.New == nil {
+		s.Subject = lockOf(t, s.Base)
+	}
 	summary, err := s.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +141,7 @@ func quick(t testing.TB, subject, words string) Scenario {
 // simulated runs a scenario in the simulator; it must run.
 func simulated(t testing.TB, s Scenario) *Result {
 	t.Helper()
-	r, err := Run(context.Background(), s)
+	r, err := Run(context.Background(), lockOf(t, s), s)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, pasteLine(s))
 	}

@@ -11,7 +11,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/harness/target"
 	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // liveScenario is a scenario that takes real time.
@@ -63,7 +65,7 @@ func wantNoViolation(t *testing.T, r *Result) {
 
 func TestTheReferenceOnMemory(t *testing.T) {
 	takesRealTime(t)
-	r, err := Run(t.Context(), liveScenario(t, "memory", "clock", 300*time.Millisecond, 2*time.Second))
+	r, err := Run(t.Context(), subjects.Reference(), liveScenario(t, "memory", "clock", 300*time.Millisecond, 2*time.Second), target.Memory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,47 +75,18 @@ func TestTheReferenceOnMemory(t *testing.T) {
 	}
 }
 
-func TestTheReferenceOnEmbeddedNATS(t *testing.T) {
+func TestALiveRunThatIsInterruptedIsCleanedUp(t *testing.T) {
 	takesRealTime(t)
-	t.Setenv("NATS_URL", "")
-	r, err := Run(t.Context(), liveScenario(t, "nats", "clock,network,crash", 500*time.Millisecond, 3*time.Second))
+	ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+	defer cancel()
+	r, err := Run(ctx, subjects.Reference(), liveScenario(t, "memory", "clock,crash", 300*time.Millisecond, time.Minute), target.Memory())
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !r.Interrupted || r.Counters.Virtual >= time.Minute {
+		t.Errorf("interrupted %v after %s", r.Interrupted, r.Counters.Virtual)
+	}
 	wantNoViolation(t, r)
-	if !strings.HasPrefix(r.Server, "embedded nats-server") {
-		t.Errorf("server %q", r.Server)
-	}
-}
-
-func TestALiveRunThatIsInterruptedIsCleanedUp(t *testing.T) {
-	for _, backend := range []string{"memory", "nats"} {
-		t.Run(backend, func(t *testing.T) {
-			takesRealTime(t)
-			t.Setenv("NATS_URL", "")
-			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
-			defer cancel()
-			r, err := Run(ctx, liveScenario(t, backend, "clock,crash", 300*time.Millisecond, time.Minute))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !r.Interrupted || r.Counters.Virtual >= time.Minute {
-				t.Errorf("interrupted %v after %s", r.Interrupted, r.Counters.Virtual)
-			}
-			wantNoViolation(t, r)
-		})
-	}
-}
-
-func TestALiveRunThatIsInterruptedBeforeItBeganIsCleanedUp(t *testing.T) {
-	takesRealTime(t)
-	t.Setenv("NATS_URL", "")
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	r, err := Run(ctx, liveScenario(t, "nats", "clock", 300*time.Millisecond, time.Minute))
-	if err == nil && !r.Interrupted {
-		t.Error("a run whose context had ended was carried out")
-	}
 }
 
 func TestAPlanThatNeedsWhatTheWorldLacksIsRefused(t *testing.T) {
@@ -141,7 +114,7 @@ func TestAPlanThatNeedsWhatTheWorldLacksIsRefused(t *testing.T) {
 		}
 		refused := s
 		refused.Plan = fault.Plan{f}
-		_, err := Run(t.Context(), refused)
+		_, err := Run(t.Context(), subjects.Reference(), refused, target.Memory())
 		if err == nil || !strings.Contains(err.Error(), string(kind)) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", kind, err, want)
 		}
@@ -152,7 +125,7 @@ func TestASubjectThatNeedsWhatTheStoreLacksIsRefused(t *testing.T) {
 	takesRealTime(t)
 	s := liveScenario(t, "memory", "none", 300*time.Millisecond, time.Second)
 	s.Subject = "natslock"
-	if _, err := Run(t.Context(), s); err == nil || !strings.Contains(err.Error(), "expire keys") {
+	if _, err := Run(t.Context(), subjects.NATSLock(), s, target.Memory()); err == nil || !strings.Contains(err.Error(), "expire keys") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -199,37 +172,12 @@ func TestNATSGetPutInTheSimulator(t *testing.T) {
 	}
 }
 
-func TestNATSGetPutOnAServer(t *testing.T) {
-	takesRealTime(t)
-	t.Setenv("NATS_URL", "")
-	race, err := FindRepro("nats-get-put")
-	if err != nil {
-		t.Fatal(err)
-	}
-	// The race as it is, in a shorter run.
-	race.Live.TTL, race.Live.RenewEvery, race.Live.RequestTimeout = Duration(time.Second), Duration(300*time.Millisecond), Duration(300*time.Millisecond)
-	race.Live.Duration = Duration(2 * time.Second)
-	for i := range race.Live.Plan {
-		race.Live.Plan[i].Duration = race.Live.Duration.D()
-	}
-	shown, err := race.RunLive(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if shown == nil {
-		t.Skip("the race did not show this time; run the test again")
-	}
-	if len(shown.Steps) == 0 {
-		t.Error("nothing tells how it went")
-	}
-}
-
 func TestTheCorpusIsRunnable(t *testing.T) {
 	for _, r := range Repros() {
-		if err := r.Sim.Validate(); err != nil {
+		if err := r.Sim.ValidateFor(r.Subject); err != nil {
 			t.Errorf("%s, simulated: %v", r.Name, err)
 		}
-		if err := r.Live.Validate(); err != nil {
+		if err := r.Live.ValidateFor(r.Subject); err != nil {
 			t.Errorf("%s, live: %v", r.Name, err)
 		}
 	}
@@ -238,13 +186,33 @@ func TestTheCorpusIsRunnable(t *testing.T) {
 	}
 }
 
-func TestBackendsAreDescribed(t *testing.T) {
-	for _, name := range Backends() {
-		if DescribeBackend(name) == "" || CheckBackend(name) != nil {
-			t.Errorf("%s: %q, %v", name, DescribeBackend(name), CheckBackend(name))
+// A backend that was not handed over is refused by name, and a lock that the
+// scenario does not name too: a run of another lock would be told as one of it.
+func TestWhatWasNotHandedOverIsRefused(t *testing.T) {
+	s := liveScenario(t, "nats", "none", 300*time.Millisecond, time.Second)
+	for want, run := range map[string]func() (*Result, error){
+		`backend "nats": no real store`: func() (*Result, error) { return Run(t.Context(), subjects.Reference(), s) },
+		`"nats"; there are memory, file`: func() (*Result, error) {
+			return Run(t.Context(), subjects.Reference(), s, target.Memory(), target.File())
+		},
+		`subject "reference", and the lock is "natslock"`: func() (*Result, error) { return Run(t.Context(), subjects.NATSLock(), s) },
+		"no lock to run": func() (*Result, error) { return Run(t.Context(), subjects.Subject{Name: s.Subject}, s) },
+	} {
+		if _, err := run(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
 		}
 	}
-	if DescribeBackend("paper") != "" || CheckBackend("paper") == nil {
-		t.Error("there is a backend of paper")
+}
+
+// A scenario can be read wherever it was recorded, and whoever's lock it is of.
+func TestAScenarioOfAnUnknownLockOnAnUnknownStoreIsRead(t *testing.T) {
+	s := scenario(t, "somebody-elses", "none")
+	s.Backend = "etcd"
+	text, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read, err := DecodeScenario(text); err != nil || read.Subject != s.Subject || read.Backend != s.Backend {
+		t.Errorf("read %q on %q, %v", read.Subject, read.Backend, err)
 	}
 }

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/lockproof/lockproof/harness/live"
+	"github.com/lockproof/lockproof/internal/live"
 	"github.com/lockproof/lockproof/subjects"
 )
 

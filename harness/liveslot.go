@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/lockproof/lockproof/harness/live"
+	"github.com/lockproof/lockproof/internal/live"
 )
 
 // slot is a client's place: what outlives a crash of its process.

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lockproof/lockproof/harness/live"
 	"github.com/lockproof/lockproof/harness/target"
+	"github.com/lockproof/lockproof/internal/live"
 	"github.com/lockproof/lockproof/sim"
 	"github.com/lockproof/lockproof/subjects"
 )
@@ -29,22 +29,14 @@ func (g gatedTarget) Connect(ctx context.Context, client int, via string) (*targ
 // slotUnderTest returns a slot that is down once, and its gate.
 func slotUnderTest(t *testing.T) (*slot, gatedTarget) {
 	t.Helper()
-	kind, err := target.Find("memory")
-	if err != nil {
-		t.Fatal(err)
-	}
-	memory, err := kind.Open(t.Context(), target.Options{Container: "slots"})
+	memory, err := target.Memory().Open(t.Context(), target.Options{Container: "slots"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	g := gatedTarget{memory, make(chan struct{}, 8), make(chan struct{})}
 	s := Scenario{Backend: "memory", TTL: Duration(time.Second)}.WithDefaults()
-	subject, err := subjects.Find(s.Subject)
-	if err != nil {
-		t.Fatal(err)
-	}
 	l := &liveRun{target: g, started: time.Now(), choices: live.NewChoices(sim.NewRandom(1))}
-	l.run = newRun(s, subject, l.now)
+	l.run = newRun(s, subjects.Reference(), l.now)
 	l.ctx, l.stop = context.WithCancelCause(t.Context())
 	slot := &slot{run: l, down: 1, faults: live.NewStoreFaults("c0", l.choices)}
 	slot.clock = live.NewClock(l.now, live.ClockConfig{Wall: sim.Epoch})

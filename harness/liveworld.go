@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/lockproof/lockproof/harness/live"
 	"github.com/lockproof/lockproof/harness/target"
+	"github.com/lockproof/lockproof/internal/live"
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/sim"
 	"github.com/lockproof/lockproof/subjects"
@@ -39,23 +39,10 @@ type liveRun struct {
 	stop context.CancelCauseFunc
 }
 
-// runLive runs a scenario against a real server.
-func runLive(ctx context.Context, s Scenario) (*Result, error) {
-	r, _, err := runLiveLogged(ctx, s, false)
-	return r, err
-}
-
-func runLiveLogged(ctx context.Context, s Scenario, logOps bool) (*Result, []StoreOp, error) {
-	subject, err := subjects.Find(s.Subject)
-	if err != nil {
-		return nil, nil, err
-	}
-	return runLiveSubject(ctx, s, subject, logOps)
-}
-
-// runLiveSubject is runLive for a subject that need not be in the registry.
-func runLiveSubject(ctx context.Context, s Scenario, subject subjects.Subject, logOps bool) (*Result, []StoreOp, error) {
-	srv, err := openTarget(ctx, s, subject)
+// runLive runs a scenario against a real server, and returns the operations on the
+// store if logOps asks for them.
+func runLive(ctx context.Context, subject subjects.Subject, s Scenario, stores []target.Kind, logOps bool) (*Result, []StoreOp, error) {
+	srv, err := openTarget(ctx, subject, s, stores)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // TestSimulatedRunIsHeldToTheseNumbers pins what the checkers measure by. A bound ten
@@ -20,7 +21,7 @@ func TestSimulatedRunIsHeldToTheseNumbers(t *testing.T) {
 		{harness.Variant{PreemptEvery: 50}, 3 * time.Millisecond}, // whoever is interrupted hears of it later
 	} {
 		s := harness.Scenario{Seed: 1, Duration: harness.Duration(20 * time.Second), World: &world.variant}.WithDefaults()
-		r, err := harness.Run(context.Background(), s)
+		r, err := harness.Run(context.Background(), subjects.Reference(), s)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -46,7 +46,7 @@ type plainRecord struct {
 // subject is the lock with promises.
 func (p plain) subject(promised linearizability.Promises) subjects.Subject {
 	return subjects.Subject{
-		Name: "plain", Raw: true,
+		Name: "plain", Raw: true, Interruptible: true,
 		Promises: func(subjects.Settings) linearizability.Promises { return promised },
 		New: func(env subjects.Env) (subjects.Locker, error) {
 			return &plainLocker{plain: p, env: env, boot: env.Runtime.Uint64(), seen: map[string]seenRecord{}}, nil

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/linearizability"
-	"github.com/lockproof/lockproof/subjects"
 )
 
 // Locks that promise something else than the reference lock are right where they
@@ -64,9 +63,9 @@ func TestLocksAreHeldToTheirWord(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			subject := c.lock.subject(c.promises)
-			base := scenario(t, subjects.ReferenceName, c.faults)
+			base := scenario(t, subject.Name, c.faults)
 			base.Workload.Spread = 0 // the promises are of these settings
-			sw := Sweep{Base: base, First: firstSeed(t), Seeds: many(200, 20), subject: &subject}
+			sw := Sweep{Base: base, First: firstSeed(t), Seeds: many(200, 20), Subject: subject}
 			if c.broken != "" {
 				sw.StopAfter = 20 // the first may break something else
 				sw.Seeds = max(sw.Seeds, 100)

@@ -27,7 +27,7 @@ func TestFindingsStayFixed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			r, err := Run(context.Background(), s)
+			r, err := Run(context.Background(), lockOf(t, s), s)
 			if err != nil {
 				t.Fatal(err)
 			}

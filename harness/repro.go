@@ -8,13 +8,17 @@ import (
 	"time"
 
 	"github.com/lockproof/lockproof/fault"
+	"github.com/lockproof/lockproof/harness/target"
 	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // Repro is a known race, ready to be shown.
 type Repro struct {
 	Name    string
 	Summary string
+	// Subject is the lock that has it.
+	Subject subjects.Subject
 	// Sim is simulated with seeds from 1 on until it fails; Live is run until it
 	// fails, a few times at most.
 	Sim  Scenario
@@ -58,6 +62,7 @@ func natsGetPut() Repro {
 	}
 	return Repro{
 		Name:    "nats-get-put",
+		Subject: subjects.NATSLock(),
 		Summary: "natslock: Get finds no holder, Put writes oneself; two clients can do both at once",
 		Sim:     sim, Live: live,
 		Explain: "Both clients read before either has written. Put names no revision, so the second overwrites the\n" +
@@ -81,17 +86,17 @@ func (r Repro) Simulate(ctx context.Context) (*Shown, error) {
 		}
 		s := r.Sim
 		s.Seed = seed
-		result, err := simulate(ctx, s, nil)
+		result, err := simulate(ctx, r.Subject, s, nil)
 		if err != nil {
 			return nil, err
 		}
 		if result.Verdict.Verdict != linearizability.Violation {
 			continue
 		}
-		if result, err = Shrink(ctx, result); err != nil {
+		if result, err = Shrink(ctx, r.Subject, result); err != nil {
 			return nil, err
 		}
-		again, ops, err := new(scratch).simulate(ctx, result.Scenario, nil, true)
+		again, ops, err := new(scratch).simulate(ctx, r.Subject, result.Scenario, nil, true)
 		if err != nil {
 			return nil, err
 		}
@@ -100,13 +105,13 @@ func (r Repro) Simulate(ctx context.Context) (*Shown, error) {
 	return nil, errors.New("the race did not show in 500 seeds")
 }
 
-// RunLive looks for the race on the real server. It returns nil if it did not
-// show in a few runs.
-func (r Repro) RunLive(ctx context.Context) (*Shown, error) {
+// RunLive looks for the race on the real server, which must be among stores. It
+// returns nil if it did not show in a few runs.
+func (r Repro) RunLive(ctx context.Context, stores ...target.Kind) (*Shown, error) {
 	for seed := uint64(1); seed <= 3 && ctx.Err() == nil; seed++ {
 		s := r.Live
 		s.Seed = seed
-		result, ops, err := runLiveLogged(ctx, s, true)
+		result, ops, err := runLive(ctx, r.Subject, s, stores, true)
 		if err != nil {
 			return nil, err
 		}

@@ -182,18 +182,18 @@ const (
 	longest     = 30 * 24 * time.Hour
 )
 
-// Validate names the first thing that no run could be made of.
+// Validate names the first thing that no run could be made of, whatever the
+// subject and the backend are. It knows neither: a scenario may have been recorded
+// on a backend that is not linked here, with a lock that is not known here.
 func (s Scenario) Validate() error {
 	if s.Schema != ScenarioSchema {
 		return fmt.Errorf("scenario has schema %q; this version reads %q", s.Schema, ScenarioSchema)
 	}
-	if _, err := subjects.Find(s.Subject); err != nil {
-		return err
-	}
-	if err := CheckBackend(s.Backend); err != nil {
-		return err
-	}
 	switch {
+	case s.Subject == "":
+		return errors.New("scenario names no subject")
+	case s.Backend == "":
+		return errors.New("scenario names no backend")
 	case s.Clients < 1 || s.Clients > 256:
 		return fmt.Errorf("clients %d must be between 1 and 256", s.Clients)
 	case s.Locks < 1 || s.Locks > 1024:
@@ -263,13 +263,28 @@ func (s Scenario) end() time.Duration {
 	return s.Duration.D() + time.Duration(s.LivenessTTLs)*s.TTL.D()
 }
 
-// Draw returns s with seed and with what is drawn from it: a world, the clients'
-// settings, where they may differ, and a plan of the kinds allowed, with clock
-// rates of exactly ratePPM if that is not 0.
-func (s Scenario) Draw(seed uint64, ratePPM int64) (Scenario, error) {
+// ValidateFor is Validate for a run of this subject, which must be the one that the
+// scenario names.
+func (s Scenario) ValidateFor(subject subjects.Subject) error {
+	switch {
+	case subject.New == nil:
+		return errors.New("there is no lock to run: a subject needs New")
+	case s.Subject != subject.Name:
+		return fmt.Errorf("the scenario is one of subject %q, and the lock is %q", s.Subject, subject.Name)
+	}
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	return s.checkInterruptions(subject)
+}
+
+// Draw returns s with seed and with what is drawn from it for this subject: a
+// world, the clients' settings, where they may differ, and a plan of the kinds
+// allowed, with clock rates of exactly ratePPM if that is not 0.
+func (s Scenario) Draw(subject subjects.Subject, seed uint64, ratePPM int64) (Scenario, error) {
 	s.Seed, s.ClockRatePPM, s.Leases = seed, ratePPM, s.drawLeases(seed)
 	s.World = nil
-	s = s.withVariant()
+	s = s.withVariant(subject)
 	g := fault.GenerateConfig{
 		Kinds: s.Kinds, Clients: s.Clients, Until: s.Duration.D(), TTL: s.TTL.D(),
 		RequestTimeout: s.RequestTimeout.D(), WholeLinks: s.Backend != BackendSim,

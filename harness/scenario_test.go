@@ -19,13 +19,14 @@ import (
 // anyScenario draws a valid scenario.
 func anyScenario(t *rapid.T) Scenario {
 	all := subjects.All()
+	subject := all[rapid.IntRange(0, len(all)-1).Draw(t, "subject")]
 	ttl := time.Duration(rapid.Int64Range(30, 100_000).Draw(t, "ttl")) * time.Millisecond
 	between := func(name string, low, high time.Duration) Duration {
 		return Duration(rapid.Int64Range(int64(low), int64(high)).Draw(t, name))
 	}
 	permille := func(name string) uint64 { return rapid.Uint64Range(0, 1000).Draw(t, name) }
 	s := Scenario{
-		Schema: ScenarioSchema, Backend: BackendSim, Subject: all[rapid.IntRange(0, len(all)-1).Draw(t, "subject")].Name,
+		Schema: ScenarioSchema, Backend: BackendSim, Subject: subject.Name,
 		Seed: rapid.Uint64().Draw(t, "seed"), Clients: rapid.IntRange(1, 256).Draw(t, "clients"), Locks: rapid.IntRange(1, 1024).Draw(t, "locks"),
 		TTL: Duration(ttl), RenewEvery: between("renew", shortest, ttl/3), PollEvery: between("poll", shortest, ttl),
 		RequestTimeout: between("timeout", shortest, ttl), MaxClockDriftPPM: rapid.Int64Range(1, 500_000).Draw(t, "drift"),
@@ -36,7 +37,7 @@ func anyScenario(t *rapid.T) Scenario {
 		},
 		Kinds: rapid.SliceOfNDistinct(rapid.SampledFrom(fault.Kinds()), 0, 5, rapid.ID[fault.Kind]).Draw(t, "kinds"),
 	}
-	s, err := s.Draw(s.Seed, 0)
+	s, err := s.Draw(subject, s.Seed, 0)
 	if err != nil {
 		t.Skip(err)
 	}
@@ -103,8 +104,8 @@ func TestWhatIsWrongWithAScenarioIsNamed(t *testing.T) {
 		want   []string // what was given, and what is accepted
 	}{
 		"schema":           {func(s *Scenario) { s.Schema = "lockproof.scenario/v2" }, []string{"lockproof.scenario/v2", "lockproof.scenario/v1"}},
-		"subject":          {func(s *Scenario) { s.Subject = "nobody" }, []string{"nobody", "reference", "natslock"}},
-		"backend":          {func(s *Scenario) { s.Backend = "paper" }, []string{"paper", "sim", "memory", "nats"}},
+		"subject":          {func(s *Scenario) { s.Subject = "" }, []string{"names no subject"}},
+		"backend":          {func(s *Scenario) { s.Backend = "" }, []string{"names no backend"}},
 		"no clients":       {func(s *Scenario) { s.Clients = 0 }, []string{"clients 0", "1 and 256"}},
 		"many clients":     {func(s *Scenario) { s.Clients = 257 }, []string{"clients 257", "1 and 256"}},
 		"negative clients": {func(s *Scenario) { s.Clients = -1 }, []string{"clients -1", "1 and 256"}},
@@ -164,7 +165,7 @@ func TestWhatIsWrongWithAScenarioIsNamed(t *testing.T) {
 		if strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: more than a line: %q", name, err)
 		}
-		if _, runErr := Run(t.Context(), s); runErr == nil {
+		if _, runErr := Run(t.Context(), lockOf(t, s), s); runErr == nil {
 			t.Errorf("%s: it ran", name)
 		}
 	}
@@ -260,7 +261,7 @@ func TestExtremeScenariosRunToTheirEnd(t *testing.T) {
 			change(&s)
 			s.Kinds, _ = fault.ParseKinds("clock-offset,crash")
 			s.Duration = max(s.Duration, s.TTL/100)
-			s, err := s.Draw(1, 0)
+			s, err := s.Draw(subjects.Reference(), 1, 0)
 			if err != nil {
 				t.Skip(err)
 			}
@@ -276,7 +277,7 @@ func TestARunThatIsInterruptedSaysSo(t *testing.T) {
 	s.Duration = Duration(longest)
 	ctx, cancel := contextThatEndsAfter(t, 20)
 	defer cancel()
-	r, err := Simulate(ctx, s, sim.NewRandom(1))
+	r, err := Simulate(ctx, lockOf(t, s), s, sim.NewRandom(1))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,15 +5,16 @@ import (
 
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/linearizability"
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // shrinkBudget is how many runs a shrink may take. Each takes some milliseconds.
 const shrinkBudget = 600
 
-// Shrink looks for the smallest scenario that breaks what r broke: fewer and
+// Shrink looks for, with the subject of r, the smallest scenario that breaks what r broke: fewer and
 // shorter faults, a shorter run, fewer clients, a plainer world. What it returns was run and
 // failed.
-func Shrink(ctx context.Context, r *Result) (*Result, error) {
+func Shrink(ctx context.Context, subject subjects.Subject, r *Result) (*Result, error) {
 	if r.Stuck != "" {
 		return r, nil // every try that fails would leave a goroutine that never ends
 	}
@@ -26,10 +27,10 @@ func Shrink(ctx context.Context, r *Result) (*Result, error) {
 	}
 	best := r
 	try := func(s Scenario) bool {
-		if ctx.Err() != nil || s.Validate() != nil {
+		if ctx.Err() != nil || s.ValidateFor(subject) != nil {
 			return false
 		}
-		again, err := simulate(ctx, s, nil)
+		again, err := simulate(ctx, subject, s, nil)
 		if err != nil || again.Interrupted || again.Stuck != "" {
 			return false
 		}

@@ -39,7 +39,7 @@ func TestAShrunkRunFailsInTheSameWayAndIsSmaller(t *testing.T) {
 			t.Parallel()
 			r := failing(t, subject, "all")
 			before, _ := r.Scenario.Encode()
-			small, err := Shrink(t.Context(), r)
+			small, err := Shrink(t.Context(), lockOf(t, r.Scenario), r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -62,7 +62,7 @@ func TestAShrunkRunFailsInTheSameWayAndIsSmaller(t *testing.T) {
 			if again.TraceHash != small.TraceHash || brokenIn(again) != brokenIn(r) {
 				t.Errorf("run again: trace hash %016x for %016x, broken %q", again.TraceHash, small.TraceHash, brokenIn(again))
 			}
-			twin, err := Shrink(t.Context(), r)
+			twin, err := Shrink(t.Context(), lockOf(t, r.Scenario), r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,7 +75,7 @@ func TestAShrunkRunFailsInTheSameWayAndIsSmaller(t *testing.T) {
 
 func TestWhatDoesNotFailIsNotShrunk(t *testing.T) {
 	r := simulated(t, draw(t, quick(t, subjects.ReferenceName, "none"), 1))
-	small, err := Shrink(t.Context(), r)
+	small, err := Shrink(t.Context(), lockOf(t, r.Scenario), r)
 	if err != nil || small != r {
 		t.Errorf("%v, another result: %v", err, small != r)
 	}
@@ -85,7 +85,7 @@ func TestAShrinkThatIsInterruptedReturnsWhatItHas(t *testing.T) {
 	r := failing(t, "natslock", "all")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	small, err := Shrink(ctx, r)
+	small, err := Shrink(ctx, lockOf(t, r.Scenario), r)
 	if err == nil || small == nil || small.Verdict.Verdict != linearizability.Violation {
 		t.Errorf("error %v, result %v", err, small)
 	}

@@ -73,9 +73,9 @@ func (m *simMachine) die(d time.Duration) { m.n.Die(d) }
 
 // simulate runs a scenario in the simulator. chooser makes every choice; nil
 // stands for the scenario's seed.
-func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, error) {
+func simulate(ctx context.Context, subject subjects.Subject, s Scenario, chooser sim.Chooser) (*Result, error) {
 	watch := startStopwatch()
-	r, _, err := new(scratch).simulate(ctx, s, chooser, false)
+	r, _, err := new(scratch).simulate(ctx, subject, s, chooser, false)
 	if err == nil {
 		_, r.Counters.CoreTime = watch.read(1)
 	}
@@ -87,21 +87,16 @@ func simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, er
 type scratch struct {
 	history linearizability.History
 	checker linearizability.Checker
-	// For tests: a subject that is not in the registry, and sim.Config.StuckAfter.
-	subject    *subjects.Subject
+	// stuckAfter is sim.Config.StuckAfter, for tests.
 	stuckAfter time.Duration
 }
 
-func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
-	subject, err := b.find(s.Subject)
-	if err != nil {
-		return nil, nil, err
-	}
+func (b *scratch) simulate(ctx context.Context, subject subjects.Subject, s Scenario, chooser sim.Chooser, logOps bool) (*Result, []StoreOp, error) {
 	watch := startStopwatch()
 	if chooser == nil {
 		chooser = sim.NewRandom(s.Seed)
 	}
-	s = s.withVariant()
+	s = s.withVariant(subject)
 	cfg := s.World.config()
 	cfg.Chooser, cfg.Plan, cfg.Clients = chooser, s.Plan, s.Clients
 	cfg.StuckAfter = b.stuckAfter
@@ -152,13 +147,6 @@ func (b *scratch) simulate(ctx context.Context, s Scenario, chooser sim.Chooser,
 		return result, r.ops.ops, nil
 	}
 	return result, nil, nil
-}
-
-func (b *scratch) find(name string) (subjects.Subject, error) {
-	if b.subject != nil {
-		return *b.subject, nil
-	}
-	return subjects.Find(name)
 }
 
 // glance is how much true time passes between two looks at the context: some

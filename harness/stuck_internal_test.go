@@ -61,7 +61,7 @@ func TestASubjectThatSpinsIsAFinding(t *testing.T) {
 	subject := spinAfter(t, 12, over)
 	base := quick(t, subjects.ReferenceName, "none")
 	base.Clients = 2
-	s := sweep(t, Sweep{Base: base, First: 1, Seeds: 12, subject: &subject, stuckAfter: 100 * time.Millisecond})
+	s := sweep(t, Sweep{Base: base, First: 1, Seeds: 12, Subject: subject, stuckAfter: 100 * time.Millisecond})
 	if s.Failed == 0 || s.Failed > stuckAtMost || len(s.Failures) != s.Failed || s.Seeds <= s.Failed {
 		t.Fatalf("%d of %d runs failed, %d kept", s.Failed, s.Seeds, len(s.Failures))
 	}
@@ -73,7 +73,7 @@ func TestASubjectThatSpinsIsAFinding(t *testing.T) {
 	if r.Scenario.Seed == 0 || !strings.Contains(r.Stuck, "spin") {
 		t.Errorf("seed %d, stacks: %s", r.Scenario.Seed, r.Stuck)
 	}
-	if small, err := Shrink(t.Context(), r); err != nil || small != r {
+	if small, err := Shrink(t.Context(), lockOf(t, r.Scenario), r); err != nil || small != r {
 		t.Errorf("shrunk to %v, error %v", small, err)
 	}
 }

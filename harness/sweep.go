@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/lockproof/lockproof/harness/target"
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/sim"
 	"github.com/lockproof/lockproof/subjects"
@@ -21,31 +22,35 @@ const stuckAtMost = 3
 // keptFailures is how many failing runs a sweep keeps whole.
 const keptFailures = 5
 
-// Run performs one scenario in the world that its backend names. The error says
-// why there is no result; a result that was interrupted says so itself.
-func Run(ctx context.Context, s Scenario) (*Result, error) {
-	if err := s.Validate(); err != nil {
+// Run performs one scenario of a subject in the world that its backend names,
+// which for a real one must be among stores. The error says why there is no result;
+// a result that was interrupted says so itself.
+func Run(ctx context.Context, subject subjects.Subject, s Scenario, stores ...target.Kind) (*Result, error) {
+	if err := s.ValidateFor(subject); err != nil {
 		return nil, err
 	}
 	if s.Backend == BackendSim {
-		return simulate(ctx, s, nil)
+		return simulate(ctx, subject, s, nil)
 	}
-	return runLive(ctx, s)
+	r, _, err := runLive(ctx, subject, s, stores, false)
+	return r, err
 }
 
 // Simulate is Run in the simulator with every choice made by chooser.
-func Simulate(ctx context.Context, s Scenario, chooser sim.Chooser) (*Result, error) {
-	if err := s.Validate(); err != nil {
+func Simulate(ctx context.Context, subject subjects.Subject, s Scenario, chooser sim.Chooser) (*Result, error) {
+	if err := s.ValidateFor(subject); err != nil {
 		return nil, err
 	}
-	return simulate(ctx, s, chooser)
+	return simulate(ctx, subject, s, chooser)
 }
 
 // Sweep describes many runs of one scenario in the simulator, with seeds First,
 // First+1 and so on, each with a plan of its own.
 type Sweep struct {
-	Base  Scenario
-	First uint64
+	// Subject is the lock under test.
+	Subject subjects.Subject
+	Base    Scenario
+	First   uint64
 	// Seeds is how many are run. 0 with a Budget: as many as fit into it.
 	Seeds int
 	// Budget, if not 0, ends the sweep after so long on the wall: no turn begins
@@ -68,9 +73,7 @@ type Sweep struct {
 	Progress func(done, failed int)
 
 	over func() bool // in place of Budget, for tests
-	// subject is tested in the place of Base's, and taken for stuck after
-	// stuckAfter, in tests.
-	subject    *subjects.Subject
+	// stuckAfter is when the subject is taken for stuck, in tests.
 	stuckAfter time.Duration
 }
 
@@ -96,7 +99,7 @@ func (sw Sweep) Run(ctx context.Context) (*Summary, error) {
 	for i := range parts {
 		parts[i] = &partial{hashes: map[int]uint64{}}
 		workers.Go(func() { // ends when the seeds do, or ctx; awaited below
-			b := scratch{subject: sw.subject, stuckAfter: sw.stuckAfter}
+			b := scratch{stuckAfter: sw.stuckAfter}
 			for ctx.Err() == nil {
 				n, more := seeds.take()
 				if !more {
@@ -152,7 +155,7 @@ func (sw *Sweep) check() error {
 		return fmt.Errorf("%d seeds from %d on go beyond the largest seed, %d", sw.Seeds, sw.First, uint64(math.MaxUint64))
 	}
 	for n := range max(1, len(sw.Turns)) {
-		if err := sw.base(n).Validate(); err != nil {
+		if err := sw.base(n).ValidateFor(sw.Subject); err != nil {
 			return err
 		}
 	}
@@ -218,13 +221,13 @@ func (sw *Sweep) draw(n int) (Scenario, error) {
 	s := sw.base(n)
 	if sw.FixedPlan {
 		s.Seed = seed
-		return s, s.Validate()
+		return s, s.ValidateFor(sw.Subject)
 	}
-	s, err := s.Draw(seed, sw.ClockRatePPM)
+	s, err := s.Draw(sw.Subject, seed, sw.ClockRatePPM)
 	if err != nil {
 		return s, err
 	}
-	return s, s.Validate()
+	return s, s.ValidateFor(sw.Subject)
 }
 
 // one runs the n-th seed, and runs it again if it failed: a failure is only
@@ -234,14 +237,14 @@ func (sw *Sweep) one(ctx context.Context, n int, b *scratch) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, _, err := b.simulate(ctx, s, nil, false)
+	r, _, err := b.simulate(ctx, sw.Subject, s, nil, false)
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", s.Seed, err)
 	}
 	if r.Interrupted || r.Verdict.Verdict != linearizability.Violation || r.Stuck != "" {
 		return r, nil
 	}
-	again, _, err := (&scratch{subject: sw.subject}).simulate(ctx, s, nil, false)
+	again, _, err := new(scratch).simulate(ctx, sw.Subject, s, nil, false)
 	if err != nil {
 		return nil, fmt.Errorf("seed %d: %w", s.Seed, err)
 	}

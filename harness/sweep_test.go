@@ -20,7 +20,7 @@ import (
 
 func TestTheReferencePassesAllFaults(t *testing.T) {
 	first := firstSeed(t)
-	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "all"), First: first, Seeds: max(enoughSeeds, many(400, 50)), Workers: 2})
+	s := sweep(t, Sweep{Subject: subjects.Reference(), Base: scenario(t, subjects.ReferenceName, "all"), First: first, Seeds: max(enoughSeeds, many(400, 50)), Workers: 2})
 	if s.Verdict != linearizability.OK {
 		for _, p := range s.Properties {
 			t.Logf("%s: %s: %s", p.Name, p.Verdict, p.Detail)
@@ -122,7 +122,7 @@ func TestAStoreThatForgetsIsSaidToHaveBrokenItsContract(t *testing.T) {
 	if os.Getenv(longVariable) == "" {
 		first += 40
 	}
-	s := sweep(t, Sweep{Base: scenario(t, subjects.ReferenceName, "lost-write"), First: first, Seeds: max(20, many(60, 10)), Workers: 2})
+	s := sweep(t, Sweep{Subject: subjects.Reference(), Base: scenario(t, subjects.ReferenceName, "lost-write"), First: first, Seeds: max(20, many(60, 10)), Workers: 2})
 	if s.Verdict != linearizability.Violation || len(s.Failures) == 0 {
 		t.Fatalf("the verdict is %s: a store that forgets writes breaks any lock", s.Verdict)
 	}
@@ -131,7 +131,7 @@ func TestAStoreThatForgetsIsSaidToHaveBrokenItsContract(t *testing.T) {
 			t.Errorf("seed %d accuses the lock, not the store", f.Scenario.Seed)
 		}
 	}
-	honest := sweep(t, Sweep{Base: quick(t, subjects.ReferenceName, "all"), First: first, Seeds: 10})
+	honest := sweep(t, Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: first, Seeds: 10})
 	if honest.Sample.Verdict.StoreContractBroken {
 		t.Error("the kinds of all do not break the store's contract, and it is said that they did")
 	}
@@ -179,7 +179,7 @@ func TestASweepThatIsInterruptedTellsWhatWasDone(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			var once sync.Once
 			s, err := Sweep{
-				Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: 1 << 30, Workers: workers,
+				Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: 1 << 30, Workers: workers,
 				Progress: func(done, _ int) {
 					if done >= 5 {
 						once.Do(func() { cancel(cause) })
@@ -206,7 +206,7 @@ func TestASweepThatIsInterruptedTellsWhatWasDone(t *testing.T) {
 func TestASweepThatIsInterruptedAtOnceIsUnknown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	s, err := Sweep{Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: 10, Workers: 3}.Run(ctx)
+	s, err := Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: 10, Workers: 3}.Run(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func TestASweepKeepsTheRunsThatNobodyCouldJudge(t *testing.T) {
 
 func TestWhatIsInterruptedIsNeverOk(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s, err := Sweep{Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: 1000, Progress: func(done, _ int) {
+	s, err := Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: 1000, Progress: func(done, _ int) {
 		if done == enoughSeeds+1 {
 			cancel()
 		}
@@ -63,7 +63,7 @@ func TestWhatIsInterruptedIsNeverOk(t *testing.T) {
 	defer cancel()
 	long := scenario(t, subjects.ReferenceName, "all")
 	long.Duration = Duration(10 * time.Hour)
-	r, err := Run(ctx, draw(t, long, 1))
+	r, err := Run(ctx, subjects.Reference(), draw(t, long, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestWhatIsInterruptedIsNeverOk(t *testing.T) {
 func TestWorkersThatWaitForEachOtherAreNotCountedTwice(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	began := time.Now()
-	s := sweep(t, Sweep{Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: many(100, 1), Workers: 4})
+	s := sweep(t, Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1, Seeds: many(100, 1), Workers: 4})
 	passed := time.Since(began)
 	if s.Counters.Wall > passed || s.Counters.Wall <= 0 {
 		t.Errorf("it took %s, and %s are said to have passed", passed, s.Counters.Wall)
@@ -114,7 +114,7 @@ func TestABudgetEndsBetweenRoundsAndEachTurnGetsItsShare(t *testing.T) {
 			t.Errorf("nine seeds: %016x %s; until time was over: %016x %s", again.HashOfHashes, again.Verdict, s.HashOfHashes, s.Verdict)
 		}
 	}
-	sw := Sweep{Base: turns[0], Turns: turns, First: 10}
+	sw := Sweep{Subject: subjects.Reference(), Base: turns[0], Turns: turns, First: 10}
 	for n, words := range []string{"all", "clock", "none", "all"} {
 		s, err := sw.draw(n)
 		want, _ := fault.ParseKinds(words)
@@ -125,7 +125,7 @@ func TestABudgetEndsBetweenRoundsAndEachTurnGetsItsShare(t *testing.T) {
 }
 
 func TestABudgetThatIsTooSmallRunsOneRound(t *testing.T) {
-	s := sweep(t, Sweep{Base: quick(t, subjects.ReferenceName, "all"), First: 1, Budget: time.Nanosecond, Workers: 2})
+	s := sweep(t, Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1, Budget: time.Nanosecond, Workers: 2})
 	if s.Seeds < 1 || s.Seeds > 2 || s.Interrupted || s.Verdict != linearizability.OK {
 		t.Errorf("%d seeds, interrupted %v, verdict %s", s.Seeds, s.Interrupted, s.Verdict)
 	}
@@ -133,7 +133,7 @@ func TestABudgetThatIsTooSmallRunsOneRound(t *testing.T) {
 
 func TestABudgetThatIsInterruptedSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	s, err := Sweep{Base: quick(t, subjects.ReferenceName, "all"), First: 1, Budget: time.Hour, Progress: func(done, _ int) {
+	s, err := Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1, Budget: time.Hour, Progress: func(done, _ int) {
 		if done == 5 {
 			cancel()
 		}
@@ -151,15 +151,15 @@ func TestASweepRefusesBeforeItWorks(t *testing.T) {
 		sw   Sweep
 		want string
 	}{
-		"more clients than there may be": {Sweep{Base: many, First: 1, Seeds: 1}, "clients 1000000"},
-		"seeds beyond the last one":      {Sweep{Base: quick(t, "reference", "all"), First: math.MaxUint64 - 3, Seeds: 5}, "largest seed"},
-		"no seeds":                       {Sweep{Base: quick(t, "reference", "all"), First: 1}, "seeds 0"},
+		"more clients than there may be": {Sweep{Subject: subjects.Reference(), Base: many, First: 1, Seeds: 1}, "clients 1000000"},
+		"seeds beyond the last one":      {Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: math.MaxUint64 - 3, Seeds: 5}, "largest seed"},
+		"no seeds":                       {Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: 1}, "seeds 0"},
 	} {
 		if _, err := c.sw.Run(t.Context()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	last := Sweep{Base: quick(t, "reference", "all"), First: math.MaxUint64 - 1, Seeds: 2}
+	last := Sweep{Subject: subjects.Reference(), Base: quick(t, subjects.ReferenceName, "all"), First: math.MaxUint64 - 1, Seeds: 2}
 	if s := sweep(t, last); s.Seeds != 2 {
 		t.Errorf("the last two seeds: %d were run", s.Seeds)
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/lockproof/lockproof/fault"
-	"github.com/lockproof/lockproof/subjects"
 )
 
 // enoughSeeds is from how many simulated runs on a sweep must have gone through
@@ -23,7 +22,7 @@ func vacuous(s *Summary) string {
 	if s.Base.Clients > 1 && c.Contended == 0 {
 		return "no two clients ever wanted the lock at once"
 	}
-	if subject, err := subjects.Find(s.Base.Subject); err != nil || !s.Base.promised(subject).RenewalOff {
+	if s.Sample == nil || !s.Sample.Params.Promises.RenewalOff {
 		return ""
 	}
 	for _, need := range []struct {

@@ -35,7 +35,7 @@ type Variant struct {
 }
 
 // drawVariant draws a world for a seed. Each question has a stream of its own.
-func (s Scenario) drawVariant() *Variant {
+func (s Scenario) drawVariant(subject subjects.Subject) *Variant {
 	r := sim.NewRandom(s.Seed)
 	v := &Variant{
 		Watch:                  r.Choose("world/watch", 3) != 0,
@@ -48,24 +48,17 @@ func (s Scenario) drawVariant() *Variant {
 	if v.Watch && r.Choose("world/lag", 4) == 0 {
 		v.WatchLag = 1 + Duration(r.Choose("world/lag", uint64(s.TTL/4)))
 	}
-	if preemptible(s.Subject) && r.Choose("world/preempt", 3) == 0 {
+	if subject.Interruptible && r.Choose("world/preempt", 3) == 0 {
 		v.PreemptEvery = 20 + int(r.Choose("world/preempt", 200))
 	}
 	return v
 }
 
-// preemptible says whether a lock reads the clock without holding a mutex, which
-// is a promise of package lock and nobody else's.
-func preemptible(name string) bool {
-	s, err := subjects.Find(name)
-	return err == nil && (s.Mutant || s.Name == subjects.ReferenceName)
-}
-
 // withVariant is s in the world that it names; where it names none, in the one
-// that its seed stands for.
-func (s Scenario) withVariant() Scenario {
+// that its seed stands for with this subject.
+func (s Scenario) withVariant(subject subjects.Subject) Scenario {
 	if s.World == nil && s.Backend == BackendSim {
-		s.World = s.drawVariant()
+		s.World = s.drawVariant(subject)
 	}
 	return s
 }
@@ -109,7 +102,12 @@ func (s Scenario) checkVariant() error {
 		return fmt.Errorf("world: watch_lag %s needs watch", v.WatchLag)
 	case v.PreemptEvery < 0 || v.PreemptEvery > 1_000_000:
 		return fmt.Errorf("world: preempt_every %d must be between 0 and 1000000", v.PreemptEvery)
-	case v.PreemptEvery > 0 && !preemptible(s.Subject):
+	}
+	return nil
+}
+
+func (s Scenario) checkInterruptions(subject subjects.Subject) error {
+	if v := s.World; v != nil && v.PreemptEvery > 0 && !subject.Interruptible {
 		return fmt.Errorf("world: preempt_every %d: %s may hold a mutex while it reads the clock, and would block for ever",
 			v.PreemptEvery, s.Subject)
 	}

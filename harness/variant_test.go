@@ -91,7 +91,7 @@ func TestWorldsThatCannotBeAreRefused(t *testing.T) {
 		s := scenario(t, subjects.ReferenceName, "none")
 		s.World = &Variant{Watch: true}
 		change(&s)
-		if err := s.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+		if err := s.ValidateFor(lockOf(t, s)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	}

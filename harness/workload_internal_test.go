@@ -229,7 +229,7 @@ func TestAContenderWithItsOwnTTLIsCaught(t *testing.T) {
 	base := scenario(t, subjects.ReferenceName, "none")
 	for spread, want := range map[uint64]linearizability.Status{0: linearizability.OK, 1000: linearizability.Violation} {
 		base.Workload.Spread = spread
-		s := sweep(t, Sweep{Base: base, First: firstSeed(t), Seeds: many(30, 10), subject: &subject})
+		s := sweep(t, Sweep{Base: base, First: firstSeed(t), Seeds: many(30, 10), Subject: subject})
 		if p := s.property(t, linearizability.MutualExclusion); p.Verdict != want {
 			t.Errorf("spread %d: %s: %s, want %s", spread, p.Verdict, p.Detail, want)
 		}

@@ -59,7 +59,7 @@ func mutants() []Subject {
 func mutant(name, summary, breaks string, build func(Env) (Locker, error)) Subject {
 	return Subject{
 		Name: name, Summary: "mutant: " + summary, Source: "lock/, with one rule broken",
-		Mutant: true, Breaks: breaks, Promises: referencePromises, New: build,
+		Mutant: true, Breaks: breaks, Promises: referencePromises, Interruptible: true, New: build,
 	}
 }
 

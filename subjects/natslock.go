@@ -12,7 +12,8 @@ import (
 	"github.com/lockproof/lockproof/lock"
 )
 
-func natslock() Subject {
+// NATSLock is a model of the protocol of natslock.
+func NATSLock() Subject {
 	return Subject{
 		Name:      "natslock",
 		Summary:   "natslock: Get, then Put, in a NATS key-value bucket",

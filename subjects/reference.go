@@ -9,13 +9,14 @@ import (
 	"github.com/lockproof/lockproof/lock"
 )
 
-func reference() Subject {
+// Reference is package lock under test.
+func Reference() Subject {
 	return Subject{
 		Name:     ReferenceName,
 		Summary:  "package lock: a lease lock with fencing tokens over compare-and-swap",
 		Source:   "lock/",
-		Promises: referencePromises,
-		New:      func(env Env) (Locker, error) { return newReference(env, env.Store, env.Runtime, "", plain) },
+		Promises: referencePromises, Interruptible: true,
+		New: func(env Env) (Locker, error) { return newReference(env, env.Store, env.Runtime, "", plain) },
 	}
 }
 

@@ -11,7 +11,7 @@ const ReferenceName = "reference"
 // All returns every subject: the reference lock, the published protocols, the
 // mutants.
 func All() []Subject {
-	all := []Subject{reference(), natslock()}
+	all := []Subject{Reference(), NATSLock()}
 	return append(all, mutants()...)
 }
 

@@ -74,6 +74,9 @@ type Subject struct {
 	Promises func(Settings) linearizability.Promises
 	// BucketTTL: the store must expire a key that was not written for TTL.
 	BucketTTL bool
+	// Interruptible: it never holds a mutex while it reads the clock, so that the
+	// simulator may interrupt it there. One that does would block for ever.
+	Interruptible bool
 	// Raw: uses Put or Remove.
 	Raw bool
 	New func(Env) (Locker, error)

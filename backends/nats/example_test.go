@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 
+	natsgo "github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/lockproof/lockproof/backends/nats"
@@ -14,7 +15,7 @@ import (
 
 func Example() {
 	ctx := context.Background()
-	conn, err := shared.Connect("example") // nats.Connect(url), on a server of one's own
+	conn, err := natsgo.Connect(natsgo.DefaultURL)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func Example() {
 	fmt.Printf("%s %v\n", record.Value, err)
 	_, err = store.CompareAndSwap(ctx, "report", first, []byte("alice"))
 	fmt.Println(errors.Is(err, lock.ErrConflict))
-	// Output:
+	// It prints:
 	// bob <nil>
 	// true
 }

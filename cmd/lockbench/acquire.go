@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
 )
 
 // acquireFlags are the flags of lockbench acquire, as given.

@@ -17,10 +17,10 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
 	"github.com/lockproof/lockproof/internal/plain"
 	"github.com/lockproof/lockproof/internal/resultfile"
-	"github.com/lockproof/lockproof/servers"
+	"github.com/lockproof/lockproof/internal/tempdir"
 )
 
 // compareFlags are the flags of lockbench compare, as given.
@@ -40,7 +40,7 @@ func compareCommand() *cobra.Command {
 		Use:   "compare [OLD.json NEW.json]",
 		Short: "Compare with other lock libraries, or compare two results",
 		Long: "Without files: the reference lock and the libraries of others on the same servers, turn by turn. They live\n" +
-			"in a module of their own (bench/peers), which is built and run from a checkout of this repository.\n\n" +
+			"in a module of their own (" + peersFolder + "), which is built and run from a checkout of this repository.\n\n" +
 			"With two result files: what changed from the first to the second, metric by metric, and whether that is\n" +
 			"more than chance. --gate makes a regression exit code 1.",
 		Args: func(_ *cobra.Command, args []string) error {
@@ -91,6 +91,10 @@ func (f *compareFlags) peers(cmd *cobra.Command) error {
 	return out.finish(result, err)
 }
 
+// peersFolder is where a checkout has the module of the peers. It is no part of the
+// workspace, for its requirements would move the versions of all other modules.
+const peersFolder = "cmd/internal/bench/peers"
+
 // peersModule looks for the module in the working directory and above.
 func peersModule() (string, error) {
 	dir, err := os.Getwd()
@@ -98,14 +102,14 @@ func peersModule() (string, error) {
 		return "", err
 	}
 	for {
-		module := filepath.Join(dir, "bench", "peers")
+		module := filepath.Join(dir, filepath.FromSlash(peersFolder))
 		b, err := os.ReadFile(filepath.Join(module, "go.mod"))
-		if err == nil && bytes.HasPrefix(b, []byte("module github.com/lockproof/lockproof/bench/peers")) {
+		if err == nil && bytes.HasPrefix(b, []byte("module github.com/lockproof/lockproof/"+peersFolder)) {
 			return module, nil
 		}
 		above := filepath.Dir(dir)
 		if above == dir {
-			return "", errors.New("the peers are built from bench/peers, which is neither here nor in a folder above; run this in a checkout of github.com/lockproof/lockproof")
+			return "", errors.New("the peers are built from " + peersFolder + ", which is neither here nor in a folder above; run this in a checkout of github.com/lockproof/lockproof")
 		}
 		dir = above
 	}
@@ -115,14 +119,14 @@ func peersModule() (string, error) {
 // it was interrupted comes with the error. It is not run by `go run`, which does
 // not pass an interrupt on.
 func runPeers(ctx context.Context, module string, stderr io.Writer, args ...string) (*bench.Result, error) {
-	dir, err := servers.NewTempDir("peers")
+	dir, err := tempdir.New("peers")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = dir.Remove() }() // what is left is removed by the next one
 	program := filepath.Join(dir.Path(), "peers")
 	build := exec.CommandContext(ctx, "go", "build", "-o", program, ".")
-	build.Dir = module
+	build.Dir, build.Env = module, append(os.Environ(), "GOWORK=off")
 	if said, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build the peers: %w: %s", err, bytes.TrimSpace(said))
 	}

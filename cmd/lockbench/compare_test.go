@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lockproof/lockproof/bench"
-	"github.com/lockproof/lockproof/report/benchreport"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
+	"github.com/lockproof/lockproof/cmd/internal/benchreport"
 )
 
 // resultWith writes a result whose one metric, lower being better, has samples

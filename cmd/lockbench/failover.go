@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
 )
 
 // failoverFlags are the flags of lockbench failover, as given.

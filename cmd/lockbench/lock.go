@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/lockproof/lockproof/bench"
-	"github.com/lockproof/lockproof/harness/target"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 	"github.com/lockproof/lockproof/lock"
 	"github.com/lockproof/lockproof/subjects"
 )
@@ -40,7 +40,7 @@ func (f *lockFlags) check(cmd *cobra.Command) error {
 	if cmd.Flags().Changed("renew") && f.renew <= 0 {
 		return fmt.Errorf("--renew is %s and must be more than 0", f.renew)
 	}
-	if _, err := target.Find(f.backend); err != nil {
+	if _, err := targets.Find(f.backend); err != nil {
 		return err
 	}
 	if _, err := subjects.Find(f.name); err != nil {

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lockproof/lockproof/bench"
-	"github.com/lockproof/lockproof/report/benchreport"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
+	"github.com/lockproof/lockproof/cmd/internal/benchreport"
 )
 
 // commandVariable makes the test binary the command itself, for tests that need a

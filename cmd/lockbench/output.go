@@ -16,10 +16,10 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
-	"github.com/lockproof/lockproof/bench"
-	"github.com/lockproof/lockproof/internal/cli"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
+	"github.com/lockproof/lockproof/cmd/internal/benchreport"
+	"github.com/lockproof/lockproof/cmd/internal/cli"
 	"github.com/lockproof/lockproof/internal/resultfile"
-	"github.com/lockproof/lockproof/report/benchreport"
 )
 
 // outputFlags say where results go.

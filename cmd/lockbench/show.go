@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/report/benchreport"
+	"github.com/lockproof/lockproof/cmd/internal/benchreport"
 )
 
 func showCommand() *cobra.Command {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
 )
 
 // pollPause lets the other process run.

@@ -12,9 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
+	"github.com/lockproof/lockproof/cmd/internal/cli"
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 	"github.com/lockproof/lockproof/harness/target"
-	"github.com/lockproof/lockproof/internal/cli"
 	"github.com/lockproof/lockproof/lock"
 )
 
@@ -157,7 +158,7 @@ func (f *sweepFlags) config(cmd *cobra.Command) (c bench.SweepConfig, err error)
 			return c, fmt.Errorf("--live %d: nothing can be measured live on a simulated store", f.live)
 		}
 		c.Live = 0
-	} else if _, err := target.Find(f.backend); err != nil {
+	} else if _, err := targets.Find(f.backend); err != nil {
 		return c, fmt.Errorf("%w, %s, %s", err, backendSim, backendSimPoll)
 	}
 	if c.TTLs, err = listOf("--ttl", f.ttl, time.ParseDuration); err != nil {
@@ -203,7 +204,7 @@ func listOf[T any](flag, text string, parse func(string) (T, error)) ([]T, error
 
 // openTarget finds or starts a real store with a container of a random name.
 func openTarget(ctx context.Context, backend string) (target.Target, func() error, error) {
-	kind, err := target.Find(backend)
+	kind, err := targets.Find(backend)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lockproof/lockproof/bench"
+	"github.com/lockproof/lockproof/cmd/internal/bench"
 )
 
 // brief are flags that make a sweep take a moment.

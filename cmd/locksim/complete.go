@@ -25,7 +25,7 @@ func completeRun(cmd *cobra.Command) {
 		locks = append(locks, s.Name)
 	}
 	_ = cmd.RegisterFlagCompletionFunc("subject", oneOf(locks))
-	_ = cmd.RegisterFlagCompletionFunc("backend", oneOf(harness.Backends()))
+	_ = cmd.RegisterFlagCompletionFunc("backend", oneOf(backends()))
 	_ = cmd.RegisterFlagCompletionFunc("faults", completeFaults)
 }
 

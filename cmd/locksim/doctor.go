@@ -11,11 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/lockproof/lockproof/backends/backendtest"
-	"github.com/lockproof/lockproof/harness"
+	"github.com/lockproof/lockproof/cmd/internal/require"
+	"github.com/lockproof/lockproof/cmd/internal/servers"
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 	"github.com/lockproof/lockproof/harness/target"
-	"github.com/lockproof/lockproof/internal/require"
 	"github.com/lockproof/lockproof/lock"
-	"github.com/lockproof/lockproof/servers"
 )
 
 // A backend's state, as doctor tells it.
@@ -47,17 +47,17 @@ func doctorCommand() *cobra.Command {
 			"2 interrupted; 3 one that LOCKPROOF_REQUIRE names is missing.",
 		RunE: func(cmd *cobra.Command, names []string) error { return doctor(cmd, names, start) },
 	}
-	cmd.ValidArgsFunction = oneOf(harness.Backends()[1:]) // all but the simulator
+	cmd.ValidArgsFunction = oneOf(backends()[1:]) // all but the simulator
 	cmd.Flags().BoolVar(&start, "start", false, "start each server and run the store contract on it")
 	return cmd
 }
 
 func doctor(cmd *cobra.Command, names []string, start bool) error {
-	kinds := target.All()
+	kinds := targets.All()
 	if len(names) > 0 {
 		kinds = nil
 		for _, name := range names {
-			k, err := target.Find(name)
+			k, err := targets.Find(name)
 			if err != nil {
 				return err
 			}
@@ -180,6 +180,6 @@ func conclusion(ctx context.Context, all []diagnosis) error {
 
 // requires: a backend is required by its own name or by that of its server.
 func requires(backend string) bool {
-	k, err := target.Find(backend)
+	k, err := targets.Find(backend)
 	return err == nil && (require.Required(backend) || k.Server != "" && require.Required(k.Server))
 }

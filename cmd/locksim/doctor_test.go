@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/lockproof/lockproof/harness/target"
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 )
 
 // bare takes away what an earlier `servers get`, the environment's servers and
@@ -40,7 +40,7 @@ func TestDoctorHasARowForEachBackend(t *testing.T) {
 	if code != exitOK {
 		t.Fatalf("exit code %d\n%s", code, stderr)
 	}
-	for _, k := range target.All() {
+	for _, k := range targets.All() {
 		row(t, stdout, k.Name)
 	}
 	if got := row(t, stdout, "nats"); !strings.Contains(got, "ready") {

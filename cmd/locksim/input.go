@@ -69,6 +69,9 @@ func readScenario(ctx context.Context, path string) (harness.Scenario, error) {
 			return harness.Scenario{}, fmt.Errorf("%s is larger than %d bytes", path, mostScenario)
 		}
 		s, err := harness.DecodeScenario(b)
+		if unknown := checkBackend(s.Backend); err != nil && s.Backend != "" && unknown != nil {
+			err = unknown // what is wrong besides was said of a real store
+		}
 		if err != nil {
 			return s, fmt.Errorf("%s: %w", path, err)
 		}

@@ -25,9 +25,9 @@ func list(w io.Writer) error {
 	for _, s := range subjects.All() {
 		locks.add(s.Name, s.Summary)
 	}
-	backends := columns{header: []string{"name", "what it is"}, wrapped: 1}
-	for _, b := range harness.Backends() {
-		backends.add(b, harness.DescribeBackend(b))
+	stores := columns{header: []string{"name", "what it is"}, wrapped: 1}
+	for _, b := range backends() {
+		stores.add(b, describeBackend(b))
 	}
 	faults := columns{header: []string{"kind", "what goes wrong", "in all", "sim", "live"}, wrapped: 1}
 	for _, k := range fault.Kinds() {
@@ -42,7 +42,7 @@ func list(w io.Writer) error {
 		title string
 		table *columns
 	}{
-		{"Subjects (--subject)", &locks}, {"Backends (--backend)", &backends},
+		{"Subjects (--subject)", &locks}, {"Backends (--backend)", &stores},
 		{"Faults (--faults), and the worlds that can inject them", &faults}, {"Known races (locksim repro NAME)", &races},
 	} {
 		if i > 0 {

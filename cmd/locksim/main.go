@@ -17,7 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/internal/cli"
+	"github.com/lockproof/lockproof/cmd/internal/cli"
 	"github.com/lockproof/lockproof/report"
 )
 

@@ -20,8 +20,8 @@ import (
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 
+	"github.com/lockproof/lockproof/cmd/internal/cli"
 	"github.com/lockproof/lockproof/harness"
-	"github.com/lockproof/lockproof/internal/cli"
 	"github.com/lockproof/lockproof/internal/resultfile"
 	"github.com/lockproof/lockproof/report"
 )

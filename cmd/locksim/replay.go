@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 	"github.com/lockproof/lockproof/harness"
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/report"
@@ -32,12 +33,16 @@ func replay(cmd *cobra.Command, path string, o *outputFlags) error {
 	if err != nil {
 		return err
 	}
+	subject, err := known(s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	out, err := o.open(cmd)
 	if err != nil {
 		return err
 	}
 	defer out.close()
-	r, err := harness.Run(cmd.Context(), s)
+	r, err := harness.Run(cmd.Context(), subject, s, targets.All()...)
 	if err != nil {
 		parts, err := stopped(cmd.Context(), s.Subject, s.Backend, err)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 	"github.com/lockproof/lockproof/harness"
 	"github.com/lockproof/lockproof/linearizability"
 	"github.com/lockproof/lockproof/report"
@@ -48,7 +49,7 @@ func showRace(cmd *cobra.Command, r harness.Repro, dir string) error {
 	fmt.Fprintf(w, "\nIn the simulator (seed %d, %d clients, no faults; trace hash %016x)\n", simulated.Result.Scenario.Seed,
 		simulated.Result.Scenario.Clients, simulated.Result.TraceHash)
 	said("", printShown(w, simulated, filepath.Join(dir, r.Name+"-sim")))
-	live, err := r.RunLive(cmd.Context())
+	live, err := r.RunLive(cmd.Context(), targets.All()...)
 	switch {
 	case err != nil && interrupted(cmd.Context(), err):
 		fmt.Fprintln(w, "\nInterrupted before the race showed on a real server.")

@@ -11,9 +11,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/lockproof/lockproof/cmd/internal/targets"
 	"github.com/lockproof/lockproof/fault"
 	"github.com/lockproof/lockproof/harness"
 	"github.com/lockproof/lockproof/report"
+	"github.com/lockproof/lockproof/subjects"
 )
 
 // runFlags are the flags of locksim run, as given.
@@ -109,7 +111,11 @@ func (f *runFlags) parts(cmd *cobra.Command, out *output) ([]report.Part, error)
 		if err != nil {
 			return nil, err
 		}
-		r, err := harness.Run(cmd.Context(), s)
+		subject, err := known(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.scenario, err)
+		}
+		r, err := harness.Run(cmd.Context(), subject, s, targets.All()...)
 		if err != nil {
 			return stopped(cmd.Context(), s.Subject, s.Backend, err)
 		}
@@ -190,7 +196,7 @@ func (f *runFlags) checkTogether(given func(flag string) bool) error {
 		}
 	}
 	if f.backend != "" && f.backend != harness.BackendSim {
-		if err := harness.CheckBackend(f.backend); err != nil {
+		if err := checkBackend(f.backend); err != nil {
 			return err
 		}
 		for _, flag := range []string{"seeds", "budget"} {
@@ -246,7 +252,11 @@ func (f *runFlags) simulated(cmd *cobra.Command, out *output) (*harness.Summary,
 	if err != nil {
 		return nil, err
 	}
-	sweep := harness.Sweep{Base: f.complete(s), First: f.seed, Seeds: f.seeds, ClockRatePPM: rate, Workers: f.workers}
+	subject, err := subjects.Find(f.subject)
+	if err != nil {
+		return nil, err
+	}
+	sweep := harness.Sweep{Subject: subject, Base: f.complete(s), First: f.seed, Seeds: f.seeds, ClockRatePPM: rate, Workers: f.workers}
 	if given("seed") && !given("seeds") {
 		sweep.Seeds = 1
 	}
@@ -311,7 +321,9 @@ func (f *runFlags) turns(s harness.Scenario, rate int64) []harness.Scenario {
 
 func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string) (*harness.Summary, error) {
 	if faults == "all" && !cmd.Flags().Changed("faults") {
-		faults = harness.DefaultFaults(backend)
+		if k, err := targets.Find(backend); err == nil {
+			faults = k.Faults
+		}
 	}
 	s, rate, err := f.base(backend, faults)
 	if err != nil {
@@ -324,15 +336,16 @@ func (f *runFlags) live(cmd *cobra.Command, out *output, backend, faults string)
 		s.Duration = harness.Duration(liveDefaultDuration)
 	}
 	s = f.complete(s)
-	if err := s.Validate(); err != nil {
+	subject, err := known(s)
+	if err != nil {
 		return nil, err
 	}
-	if s, err = s.Draw(f.seed, rate); err != nil {
+	if s, err = s.Draw(subject, f.seed, rate); err != nil {
 		return nil, err
 	}
 	bar := out.progress("running on "+backend, int64(s.Length()/time.Second)+1)
 	stop := bar.tick(cmd.Context())
-	r, err := harness.Run(cmd.Context(), s)
+	r, err := harness.Run(cmd.Context(), subject, s, targets.All()...)
 	stop()
 	bar.done()
 	if err != nil {

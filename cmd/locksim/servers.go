@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/lockproof/lockproof/servers"
+	"github.com/lockproof/lockproof/cmd/internal/servers"
 )
 
 func serversCommand() *cobra.Command {

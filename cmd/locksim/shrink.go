@@ -25,19 +25,23 @@ func shrinkCommand() *cobra.Command {
 			if s.Backend != harness.BackendSim {
 				return errors.New("only a simulated run can be shrunk; a live one is never the same twice")
 			}
+			subject, err := known(s)
+			if err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
 			out, err := o.open(cmd)
 			if err != nil {
 				return err
 			}
 			defer out.close()
-			r, err := harness.Run(cmd.Context(), s)
+			r, err := harness.Run(cmd.Context(), subject, s)
 			if err != nil {
 				return err
 			}
 			if r.Verdict.Verdict != linearizability.Violation {
 				return fmt.Errorf("%s does not fail: its verdict is %s", args[0], r.Verdict.Verdict)
 			}
-			small, err := harness.Shrink(cmd.Context(), r)
+			small, err := harness.Shrink(cmd.Context(), subject, r)
 			if err != nil && small == r {
 				return err
 			}

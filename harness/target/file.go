@@ -8,25 +8,28 @@ import (
 	"path/filepath"
 
 	"github.com/lockproof/lockproof/backends/file"
-	"github.com/lockproof/lockproof/servers"
+	"github.com/lockproof/lockproof/internal/tempdir"
 )
 
-var fileKind = Kind{
-	Name: "file", Summary: "files of this host, in a temporary directory (TMPDIR)", Faults: local, Open: openFile,
+// File is the kind of store that is a temporary directory of this host.
+func File() Kind {
+	return Kind{
+		Name: "file", Summary: "files of this host, in a temporary directory (TMPDIR)", Faults: InProcessFaults, Open: openFile,
+	}
 }
 
 // fileTarget is a directory. There is no server to stop and no network to cut.
 type fileTarget struct {
 	dir   string
-	floor string           // another directory, which nobody watches
-	temp  *servers.TempDir // what they lie in
+	floor string       // another directory, which nobody watches
+	temp  *tempdir.Dir // what they lie in
 }
 
 func openFile(_ context.Context, o Options) (Target, error) {
-	if err := o.noExpiry("file"); err != nil {
+	if err := o.RefuseExpiry("file"); err != nil {
 		return nil, err
 	}
-	temp, err := servers.NewTempDir("file")
+	temp, err := tempdir.New("file")
 	if err != nil {
 		return nil, err
 	}

@@ -8,14 +8,17 @@ import (
 	"github.com/lockproof/lockproof/lock"
 )
 
-var memoryKind = Kind{Name: "memory", Summary: "a store in this process, in real time", Faults: local, Open: openMemory}
+// Memory is the kind of store that lives in this process.
+func Memory() Kind {
+	return Kind{Name: "memory", Summary: "a store in this process, in real time", Faults: InProcessFaults, Open: openMemory}
+}
 
 // memoryTarget has no network, so no network faults but those of the store
 // wrapper.
 type memoryTarget struct{ store, floor *memory.Store }
 
 func openMemory(_ context.Context, o Options) (Target, error) {
-	if err := o.noExpiry("memory"); err != nil {
+	if err := o.RefuseExpiry("memory"); err != nil {
 		return nil, err
 	}
 	return memoryTarget{memory.New(), memory.New()}, nil

@@ -1,14 +1,14 @@
-// Package target opens the real stores that locks are let loose on: each is a
-// server, found or started, with a container of its own (a bucket, a table, a
-// directory) that is gone afterwards. A run, a measurement and a check all
-// begin here.
+// Package target says what a real store is to a run: a server, found or started,
+// with a container of its own (a bucket, a table, a directory) that is gone
+// afterwards. A run, a measurement and a check all begin here.
 //
-// A new kind of store is one file here and one line in All.
+// The stores that need no server are here. Others bring an SDK, and are handed
+// over by whoever links it, as the commands do: a Kind is a value, and there is no
+// registry.
 package target
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -32,13 +32,9 @@ type Kind struct {
 	Open func(ctx context.Context, o Options) (Target, error)
 }
 
-// Faults of a Kind: on a network a proxy makes them, without one only the calls
-// of a client can be tampered with.
-const (
-	wired      = "clock-offset,clock-rate,clock-jump,network,crash"
-	local      = "clock-offset,clock-rate,clock-jump,lose-request,lose-reply,duplicate-request,throttle,crash"
-	replicated = wired + ",store-failover"
-)
+// InProcessFaults are those of a store that no network leads to: a proxy has
+// nothing to stand in, and only the calls of a client can be tampered with.
+const InProcessFaults = "clock-offset,clock-rate,clock-jump,lose-request,lose-reply,duplicate-request,throttle,crash"
 
 // Options say what is asked of a target. Container is required.
 type Options struct {
@@ -83,9 +79,6 @@ type Connection struct {
 	Close func()
 }
 
-// floorContainer is where the floors of a container lie that clients can watch.
-func (o Options) floorContainer() string { return o.Container + "-floor" }
-
 // Swap writes value on the condition that nobody else wrote since the last one.
 type Swap func(ctx context.Context, value []byte) error
 
@@ -98,70 +91,26 @@ type Faults struct {
 	Failover func() (restore func() error, err error)
 }
 
-// All lists the kinds of stores.
-func All() []Kind {
-	return []Kind{
-		memoryKind, fileKind, natsKind, natsClusterKind, dynamodbKind, kubernetesKind, kubernetesAnnotationKind,
-		docstoreMemKind, docstoreDynamoDBKind, docstoreFirestoreKind, mongodbKind,
-	}
-}
-
-// Find returns the kind of that name.
-func Find(name string) (Kind, error) {
+// Find returns the kind of that name among kinds.
+func Find(kinds []Kind, name string) (Kind, error) {
 	var names []string
-	for _, k := range All() {
+	for _, k := range kinds {
 		if k.Name == name {
 			return k, nil
 		}
 		names = append(names, k.Name)
 	}
+	if len(names) == 0 {
+		return Kind{}, fmt.Errorf("backend %q: no real store was handed over", name)
+	}
 	return Kind{}, fmt.Errorf("unknown backend %q; there are %s", name, strings.Join(names, ", "))
 }
 
-const defaultPing = 500 * time.Millisecond
-
-func (o Options) pingEvery() time.Duration {
-	if o.PingEvery <= 0 {
-		return defaultPing
-	}
-	return o.PingEvery
-}
-
-// noExpiry refuses what a kind of store cannot do.
-func (o Options) noExpiry(name string) error {
+// RefuseExpiry is the error of a kind of store that cannot expire keys, if that is
+// asked of it.
+func (o Options) RefuseExpiry(name string) error {
 	if o.Expiry > 0 {
 		return fmt.Errorf("the %s store cannot expire keys by itself, which this subject needs", name)
 	}
 	return nil
-}
-
-// retryPause is between two attempts to reach a server.
-const retryPause = 20 * time.Millisecond
-
-// keepTrying calls open until it succeeds, is refused or ctx ends; each call
-// has so long.
-func keepTrying[T any](ctx context.Context, each time.Duration, open func(ctx context.Context) (T, error)) (T, error) {
-	for {
-		try, cancel := context.WithTimeout(ctx, each)
-		got, err := open(try)
-		cancel()
-		if err == nil || ctx.Err() != nil || errors.Is(err, lock.ErrRefused) {
-			return got, err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryPause):
-		}
-	}
-}
-
-// cleanupTimeout bounds the removal of a container.
-const cleanupTimeout = 5 * time.Second
-
-// cleanup runs what removes a container, whatever became of the caller's
-// context.
-func cleanup(f func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), cleanupTimeout)
-	defer cancel()
-	return f(ctx)
 }

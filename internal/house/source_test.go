@@ -18,9 +18,9 @@ import (
 
 const module = "github.com/lockproof/lockproof"
 
-// source is one file of the module.
+// source is one file of the tree.
 type source struct {
-	path string // from the module's root, with slashes
+	path string // from the root of the tree, with slashes
 	text string
 	tree *ast.File // nil unless it is Go
 	fset *token.FileSet
@@ -82,7 +82,7 @@ func parse(name, text string) (*source, error) {
 
 var readable = []string{".go", ".md", ".sh", ".yml", ".yaml", ".json", ".mod", ".html", ".css", ".js", ".txt", ".toml", ".py"}
 
-// load returns the files of the module; see read.
+// load returns the files of all modules; see read.
 func load(t *testing.T) []*source {
 	t.Helper()
 	files, err := loaded()
@@ -90,14 +90,14 @@ func load(t *testing.T) []*source {
 		t.Fatal(err)
 	}
 	if !slices.ContainsFunc(files, func(s *source) bool { return s.path == "lock/rules.go" }) {
-		t.Fatal("this is not the module's root")
+		t.Fatal("this is not the root of the tree")
 	}
 	return files
 }
 
 var loaded = sync.OnceValues(func() ([]*source, error) { return read("../..") })
 
-// read reads a module, without nested modules, test data and hidden folders.
+// read reads all modules of the tree, without test data and hidden folders.
 func read(root string) ([]*source, error) {
 	var out []*source
 	err := filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
@@ -105,8 +105,7 @@ func read(root string) ([]*source, error) {
 			return err
 		}
 		if d.IsDir() {
-			_, nested := os.Stat(filepath.Join(p, "go.mod"))
-			if p != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata" || nested == nil) {
+			if p != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 				return filepath.SkipDir
 			}
 			return nil

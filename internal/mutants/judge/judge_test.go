@@ -40,7 +40,7 @@ func TestTheOriginalIsKeptAndItsHashesAreThoseOfASweep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := harness.Sweep{Base: base, First: 5, Seeds: 3}.Run(t.Context())
+	s, err := harness.Sweep{Subject: subjects.Reference(), Base: base, First: 5, Seeds: 3}.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

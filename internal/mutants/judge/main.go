@@ -156,7 +156,7 @@ func (j *job) reference() (answer, error) {
 			most = j.plan.row(n, most)
 		}
 		s, err := harness.Sweep{
-			Base: base, First: j.first + uint64(n), Seeds: most, StopAfter: 1, Progress: progress,
+			Subject: subjects.Reference(), Base: base, First: j.first + uint64(n), Seeds: most, StopAfter: 1, Progress: progress,
 		}.Run(context.Background())
 		if err != nil {
 			return a, err
@@ -206,7 +206,7 @@ func caughtAfter(s subjects.Subject, most int) (int, error) {
 	}
 	for after := 0; after < most; {
 		sum, err := harness.Sweep{
-			Base: base, First: 1 + uint64(after), Seeds: most - after, StopAfter: 1, Progress: progress,
+			Subject: s, Base: base, First: 1 + uint64(after), Seeds: most - after, StopAfter: 1, Progress: progress,
 		}.Run(context.Background())
 		if err != nil {
 			return 0, err

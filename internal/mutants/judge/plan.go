@@ -74,11 +74,11 @@ func (j *job) write() error {
 	bits := map[int][]byte{}
 	always := mutant.Noted() // by variables of packages, once for all runs
 	for n := range j.seeds {
-		s, err := base.Draw(j.first+uint64(n), 0)
+		s, err := base.Draw(subjects.Reference(), j.first+uint64(n), 0)
 		if err != nil {
 			return err
 		}
-		r, err := harness.Run(context.Background(), s)
+		r, err := harness.Run(context.Background(), subjects.Reference(), s)
 		if err != nil {
 			return err
 		}
