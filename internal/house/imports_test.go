@@ -23,7 +23,7 @@ var rooms = []room{
 	{"backends", []string{"lock"}, true, "a user of one store must not get the SDK of another, nor the simulator"},
 	{"fault", nil, false, "faults are data; what applies them imports them"},
 	{"sim", []string{"lock", "fault"}, false, "the simulator knows no harness, no checker and no real store; what it needs is deterministic and ours"},
-	{"linearizability", nil, true, "a verdict depends on the history alone, whoever recorded it"},
+	{"linearizability", []string{"linearizability"}, true, "a verdict depends on the history alone, whoever recorded it"},
 	{"subjects", []string{"lock", "subjects", "linearizability"}, true, "a subject runs in every world, so it knows none; it says what it promises in the words of the checkers"},
 	{"servers", nil, true, "a server is started for any room, so it knows none"},
 	{"harness/live", []string{"lock", "fault", "subjects", "servers", "backends", "linearizability"}, true, "the live world is one of two behind an interface and does not know the other"},
