@@ -65,8 +65,8 @@ func (t *threads) waited() (longest time.Duration) {
 }
 
 func (t *threads) thread(name string) (one *thread, isNew bool) {
-	if one = t.known[name]; one != nil {
-		return one, false
+	if known := t.known[name]; known != nil {
+		return known, false
 	}
 	file, err := os.Open(threadDirectory + "/" + name + "/schedstat")
 	if err != nil {

@@ -7,15 +7,17 @@ import (
 	"time"
 )
 
-// More threads than processors, beside processes that are busy too: one has to wait.
+// More threads than processors: one has to wait.
 func TestThreadsThatWaitAreNoticed(t *testing.T) {
 	takesRealTime(t)
-	keepBusy(t, 2*runtime.NumCPU())
 	var all threads
 	defer all.close()
 	all.waited()
+	spinners := 4 * runtime.NumCPU()
+	runtime.GOMAXPROCS(spinners)
+	defer runtime.GOMAXPROCS(runtime.NumCPU())
 	var spinning sync.WaitGroup
-	for range 2 * runtime.NumCPU() {
+	for range spinners {
 		spinning.Go(func() {
 			runtime.LockOSThread()
 			for from := time.Now(); time.Since(from) < 500*time.Millisecond; {

@@ -23,7 +23,7 @@ var rooms = []room{
 	{"backends", []string{"lock"}, true, "a user of one store must not get the SDK of another, nor the simulator"},
 	{"fault", nil, false, "faults are data; what applies them imports them"},
 	{"sim", []string{"lock", "fault"}, false, "the simulator knows no harness, no checker and no real store; what it needs is deterministic and ours"},
-	{"linearizability", nil, true, "a verdict depends on the history alone, whoever recorded it"},
+	{"linearizability", []string{"linearizability"}, true, "a verdict depends on the history alone, whoever recorded it"},
 	{"subjects", []string{"lock", "subjects", "linearizability"}, true, "a subject runs in every world, so it knows none; it says what it promises in the words of the checkers"},
 	{"harness/target", []string{"lock", "backends/memory", "backends/file", "internal/tempdir"}, false, "a store with an SDK is handed over by who links it"},
 	{"harness", []string{"lock", "fault", "sim", "linearizability", "subjects", "harness", "internal/live"}, false, "an experiment ends with a verdict; how that is shown is not its business, and it links no SDK"},

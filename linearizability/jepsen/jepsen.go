@@ -78,13 +78,13 @@ type place struct {
 	lock    string
 }
 
-// opened is an operation that was invoked.
+// opened is an operation that was invoked; one that is left out is a release by a
+// process that holds nothing.
 type opened struct {
-	op     linearizability.Op
-	lock   string
-	grant  int64
-	event  int // of its invoke in the history; -1: it is left out
-	leaves bool
+	op      linearizability.Op
+	lock    string
+	grant   int64
+	leftOut bool
 }
 
 type converter struct {
@@ -195,7 +195,7 @@ func (c *converter) invoke(process int64, e linearizability.Event) error {
 	if e.Op == linearizability.OpRelease {
 		mine := place{process, e.Lock}
 		if o.grant, e.Grant = c.held[mine], c.held[mine]; o.grant == 0 {
-			o.leaves = true
+			o.leftOut = true
 			c.open[key] = o
 			return nil
 		}
@@ -214,11 +214,11 @@ func (c *converter) end(process int64, e linearizability.Event, value any) error
 		return c.r.errorf("process %d ends what it has not invoked", process)
 	case o.op != e.Op:
 		return c.r.errorf("process %d invoked %v and ends %v", process, o.op, e.Op)
-	case o.leaves && e.Phase == linearizability.Ok:
+	case o.leftOut && e.Phase == linearizability.Ok:
 		return c.r.errorf("process %d released the lock, :ok, without having been granted it", process)
 	}
 	delete(c.open, key)
-	if o.leaves {
+	if o.leftOut {
 		return nil
 	}
 	e.Lock, e.Grant = o.lock, o.grant
