@@ -11,9 +11,9 @@ import (
 // shrinkBudget is how many runs a shrink may take. Each takes some milliseconds.
 const shrinkBudget = 600
 
-// Shrink looks for, with the subject of r, the smallest scenario that breaks what r broke: fewer and
-// shorter faults, a shorter run, fewer clients, a plainer world. What it returns was run and
-// failed.
+// Shrink looks for the smallest scenario that breaks what r broke: fewer and
+// shorter faults, a shorter run, fewer clients, a plainer world. What it returns was
+// run and failed. The subject is the one that r is of.
 func Shrink(ctx context.Context, subject subjects.Subject, r *Result) (*Result, error) {
 	if r.Stuck != "" {
 		return r, nil // every try that fails would leave a goroutine that never ends

@@ -104,7 +104,7 @@ func parts() []part {
 			// What a run is recorded by.
 			files: begins("harness/belief", "harness/calls", "harness/client", "harness/recorder", "harness/requests", "harness/workload"),
 			// On a real machine two runs differ, and what they show of a mutant with them.
-			skip: regexp.MustCompile("Hardship|Child|NATS|TheReferenceOn|ALiveRun|Stalls|Interrupted|OneScenarioIsOneRun"),
+			skip: regexp.MustCompile("Hardship|Child|NATS|TheReferenceOn|ALiveRun|Stalls|Interrupted|OneScenarioIsOneRun|ExampleRun"),
 		},
 		{
 			name: "sim", pkg: "./sim", units: []string{"./sim"}, seeds: 50, known: true, oneIn: 1,
