@@ -102,7 +102,7 @@ func TestOwnLock(t *testing.T) {
 	if s.Verdict == linearizability.Violation || s.Seeds != 20 {
 		t.Errorf("%s in %d seeds", s.Verdict, s.Seeds)
 	}
-	base.Backend, base.Duration, base.LivenessTTLs = "memory", harness.Duration(1e9), 3
+	base.Backend, base.Kinds, base.Duration, base.LivenessTTLs = "memory", nil, harness.Duration(1e9), 3
 	base.TTL, base.RenewEvery, base.PollEvery, base.RequestTimeout = harness.Duration(1e8), harness.Duration(3e7), harness.Duration(1e7), harness.Duration(1e7)
 	if _, err := harness.Run(t.Context(), mine, base, target.Memory()); err != nil {
 		t.Error(err)
