@@ -15,7 +15,7 @@ func (a *attempt) failure(err error, patient bool) error {
 	switch {
 	case a.held != nil:
 		return a.held
-	case limited && !a.open && a.read && a.v != nil && len(a.v.state.holders) > 0:
+	case limited && !a.open && a.surelyHeld():
 		return a.heldError(true)
 	case a.open && limited:
 		return fmt.Errorf("acquire lock %q: not known to have failed: %w", a.name, ErrWaitLimit)

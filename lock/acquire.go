@@ -110,6 +110,7 @@ type attempt struct {
 
 	v     *view      // what is known of the record; nil: nothing
 	read  bool       // v was read during this attempt
+	shown *view      // what a request of this attempt showed last; v may come from a Wait
 	asked bool       // the store was asked something during this attempt
 	held  *HeldError // the answer of a try
 	// open: a write of ours that replaces openRev may be, or become, the record.
@@ -172,8 +173,29 @@ func (a *attempt) know(v *view) {
 	if a.open && v.rev != a.openRev && !contains(v.state, a.id) {
 		a.open = false
 	}
-	a.v, a.read = v, true
+	a.v, a.read, a.shown = v, true, v
 	a.c.remember(a.name, v)
+}
+
+// heard takes in a view that a Wait brought. It may be old, and so proves nothing:
+// neither that our open write can land no more, nor, if it is older than what a
+// request showed, anything at all. It tells what to wait for next.
+func (a *attempt) heard(v *view) {
+	a.v, a.read = v, true
+	if a.shown == nil || v.state.token >= a.shown.state.token {
+		a.c.remember(a.name, v)
+	}
+}
+
+// surelyHeld: was somebody else certainly the holder at some moment of this
+// attempt? Tokens order the records, and a holder that a request showed is proof;
+// so is one in a later record, whoever brought it.
+func (a *attempt) surelyHeld() bool {
+	if a.v == nil || a.shown == nil || len(a.v.state.holders) == 0 {
+		return false
+	}
+	now, proof := a.v.state, a.shown.state
+	return now.token > proof.token || now.token == proof.token && len(proof.holders) > 0
 }
 
 // look reads the record.
@@ -342,7 +364,7 @@ func (a *attempt) await(ctx context.Context, freeAt time.Duration) error {
 		return err
 	}
 	a.failures = 0
-	a.know(v)
+	a.heard(v)
 	return nil
 }
 

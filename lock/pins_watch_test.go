@@ -1,6 +1,7 @@
 package lock_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
@@ -54,5 +55,40 @@ func TestAWaiterIsToldOfARecordThatIsNone(t *testing.T) {
 		if _, err := mem.CompareAndSwap(t.Context(), "k", foreign, rec.Value); err != nil { // for a's release
 			t.Fatal(err)
 		}
+	})
+}
+
+// staleStore answers the first wait of a client from a cache that is old, and then no
+// more.
+type staleStore struct {
+	*testStore
+	old   lock.Record
+	asked bool
+}
+
+func (s *staleStore) Wait(ctx context.Context, _ string, _ lock.Revision) (lock.Record, error) {
+	if !s.asked {
+		s.asked = true
+		return s.old, nil
+	}
+	return lock.Record{}, silence(ctx)
+}
+
+// A wait may be answered from a cache: who held the lock before the acquire began
+// is not who has it.
+func TestAWaitLimitDoesNotNameWhomAnOldRecordNames(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		mem := memory.New()
+		before, now := newParty(t, mem, "before"), newParty(t, mem, "now")
+		l := mustAcquire(t, before.Client, "k")
+		old, err := mem.Get(t.Context(), "k")
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustRelease(t, l)
+		mustAcquire(t, now.Client, "k")
+		s := &staleStore{testStore: newStore(mem), old: old}
+		_, err = newClient(t, s, config("b")).Acquire(t.Context(), "k", lock.WaitLimit(time.Second))
+		wantNoHolder(t, err)
 	})
 }

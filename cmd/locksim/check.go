@@ -29,10 +29,10 @@ func checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check HISTORY|DIR",
 		Short: "Judge a recorded history",
-		Long: "HISTORY is a history.jsonl, from whatever program and language, or - for standard\n" +
-			"input; docs/histories.md says what stands in it. Jepsen's history.edn of a mutex\n" +
-			"workload is read too, and either may be compressed with gzip. Of a run folder the\n" +
-			"history is judged again, whatever verdict was recorded with it.",
+		Long: "HISTORY is a history.jsonl, from whatever program and language, or - for\n" +
+			"standard input; docs/histories.md says what stands in it. Jepsen's history.edn\n" +
+			"of a mutex workload is read too, and either may be compressed with gzip. Of a\n" +
+			"run folder the history is judged again, whatever verdict was recorded with it.",
 		Example: "  locksim check history.jsonl --html report.html\n" +
 			"  zcat history.edn.gz | locksim check - --set ttl=10s",
 		Args: takes("HISTORY|DIR"),
