@@ -59,7 +59,7 @@ func newNATSLock(env Env) *natsLocker {
 // acquireLead is AcquireLead. It has no time limit of its own, so that a caller
 // gives each call one, as the client library does with its request timeout.
 func (n *natsLocker) acquireLead(ctx context.Context, key string) (bool, error) {
-	ctx, stop := withLimit(ctx, n.env.Runtime, n.env.Settings.RequestTimeout)
+	ctx, stop := WithLimit(ctx, n.env.Runtime, n.env.Settings.RequestTimeout)
 	defer stop()
 	rec, err := n.env.Store.Get(ctx, key)
 	if errors.Is(err, lock.ErrNotFound) {
@@ -83,7 +83,7 @@ func (n *natsLocker) acquireLead(ctx context.Context, key string) (bool, error) 
 }
 
 func (n *natsLocker) releaseLead(ctx context.Context, key string) error {
-	ctx, stop := withLimit(ctx, n.env.Runtime, n.env.Settings.RequestTimeout)
+	ctx, stop := WithLimit(ctx, n.env.Runtime, n.env.Settings.RequestTimeout)
 	defer stop()
 	rec, err := n.env.Store.Get(ctx, key)
 	if errors.Is(err, lock.ErrNotFound) {
@@ -178,18 +178,4 @@ func (l *natsLease) Release(ctx context.Context) error {
 		err = l.n.releaseLead(ctx, l.name)
 	})
 	return err
-}
-
-// withLimit ends ctx after d on the runtime's clock.
-func withLimit(ctx context.Context, rt lock.Runtime, d time.Duration) (limited context.Context, stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	join := rt.Go(func() {
-		if rt.Sleep(ctx, d) == nil {
-			cancel()
-		}
-	})
-	return ctx, func() {
-		cancel()
-		join()
-	}
 }

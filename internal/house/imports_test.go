@@ -27,6 +27,7 @@ var rooms = []room{
 	{"subjects", []string{"lock", "subjects", "linearizability"}, true, "a subject runs in every world, so it knows none; it says what it promises in the words of the checkers"},
 	{"harness/target", []string{"lock", "backends/memory", "backends/file", "internal/tempdir"}, false, "a store with an SDK is handed over by who links it"},
 	{"harness", []string{"lock", "fault", "sim", "linearizability", "subjects", "harness", "internal/live"}, false, "an experiment ends with a verdict; how that is shown is not its business, and it links no SDK"},
+	{"locktest", []string{"lock", "fault", "linearizability", "subjects", "harness", "report", "backends/backendtest", "backends/memory", "internal/plain"}, false, "the front door for authors leads to the simulator, and to no server"},
 	{"report", []string{"lock", "fault", "linearizability", "harness", "report", "internal/plain", "internal/resultfile"}, true, "a report is made from results; it runs nothing"},
 	{"internal/live", []string{"lock", "fault", "subjects", "linearizability"}, false, "the live world is one of two behind an interface and does not know the other, nor any store"},
 	{"internal/house", nil, false, "it reads the source and needs nothing else"},

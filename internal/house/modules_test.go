@@ -46,6 +46,10 @@ var modules = []requirements{
 	{"cmd", []string{""}, nil, "the module of the programs: nobody imports it", ""},
 	{"cmd/internal/bench/peers", []string{""}, nil, "the libraries of others, for a comparison: nobody imports it",
 		"what etcd requires would move the versions of all other modules"},
+	{"examples/ownlock", []string{module}, []string{
+		"github.com/HdrHistogram/hdrhistogram-go", "github.com/anishathalye/porcupine", "github.com/fsnotify/fsnotify", "github.com/gofrs/flock",
+		"github.com/mattn/go-runewidth", "github.com/rivo/uniseg", "golang.org/x/sys",
+	}, "who tests a lock of their own gets no SDK, no server and no Docker", "it stands for a repository of somebody else's"},
 	{"docker/kubernetes", []string{"k8s.io/", "go.etcd.io/", "github.com/spf13/pflag"}, nil, "what a Kubernetes API server is built from, and nothing of ours: its program is kept by the hash of this folder",
 		"what a Kubernetes server requires would move the versions of all other modules"},
 }
