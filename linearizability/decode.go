@@ -73,7 +73,7 @@ func Read(r io.Reader) (Params, History, error) {
 	want := header.Events
 	if n := len(h); n > 0 && p.End > 0 && int64(p.End) < h[n-1].At {
 		return Params{}, nil, lineError(n+1,
-			fmt.Errorf("the event is at %s, after the end that the header gives: %s", seconds(h[n-1].At), seconds(int64(p.End))))
+			fmt.Errorf("the event is at %s, after the end that the header gives: %s", exactly(h[n-1].At), exactly(int64(p.End))))
 	}
 	if want != nil && *want < len(h) {
 		return Params{}, nil, lineError(*want+2,

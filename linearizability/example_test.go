@@ -30,7 +30,7 @@ func ExampleCheck() {
 	}
 	// Output:
 	// violation
-	// mutual-exclusion: c0 believed in grant 1 of lock a from 100ms to 20s; c1 was granted it (grant 2) at 10.5s: overlap 1.5s
+	// mutual-exclusion: c0 held a 100ms-20s (grant 1); c1 acquired it at 10.5s (grant 2): overlap 1.5s
 }
 
 func ExampleWrite() {

@@ -177,17 +177,17 @@ func (c *Checker) countPairs(stretches []stretch, counts func(Mode) bool) int {
 
 func (x *index) overlapProperty(o overlap, count int) Property {
 	a, b := &x.grants[o.first.grant], &x.grants[o.second.grant]
-	until := "to " + seconds(o.first.to)
+	until := "-" + seconds(o.first.to)
 	if a.beliefEnd > x.end && o.first.to == x.end {
-		until = "to the end of the run"
+		until = " to the end of the run"
 	}
-	event, granted := b.okAt, "was granted it"
+	event, acquired := b.okAt, "acquired it"
 	if o.second.from != b.ok {
-		event, granted = x.resumedAt(o.second), "believed again in it"
+		event, acquired = x.resumedAt(o.second), "believed in it again"
 	}
-	detail := fmt.Sprintf("c%d believed in grant %d of lock %s%s from %s %s; c%d %s%s (grant %d) at %s: overlap %s",
-		a.client, a.id, x.locks[a.lock].name, modeNote(a.mode), seconds(o.first.from), until,
-		b.client, granted, modeNote(b.mode), b.id, seconds(o.second.from), seconds(o.size))
+	detail := fmt.Sprintf("c%d held %s%s %s%s (grant %d); c%d %s%s at %s (grant %d): overlap %s",
+		a.client, x.locks[a.lock].name, modeNote(a.mode), seconds(o.first.from), until, a.id,
+		b.client, acquired, modeNote(b.mode), seconds(o.second.from), b.id, seconds(o.size))
 	if count > 1 {
 		detail += fmt.Sprintf(" (the largest of %d)", count)
 	}

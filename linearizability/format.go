@@ -5,11 +5,26 @@ import (
 	"strings"
 )
 
-// seconds writes a time or a length in nanoseconds as a person reads it: seconds
-// with as many digits as it needs, and small lengths in their own unit.
+// seconds writes a time or a length in nanoseconds as a person reads it: in s, ms,
+// µs or ns, with three decimals at most. The history has every digit.
 func seconds(ns int64) string {
 	if ns < 0 {
 		return "-" + seconds(-ns)
+	}
+	for _, unit := range []int64{1_000_000_000, 1_000_000, 1_000} {
+		step := unit / 1000
+		if rounded := (ns + step/2) / step * step; rounded >= unit {
+			return exactly(rounded)
+		}
+	}
+	return exactly(ns)
+}
+
+// exactly is seconds with as many digits as there are: for errors that compare two
+// times.
+func exactly(ns int64) string {
+	if ns < 0 {
+		return "-" + exactly(-ns)
 	}
 	switch {
 	case ns == 0:

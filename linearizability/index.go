@@ -227,7 +227,7 @@ func (x *index) build(p *Params, h History) error {
 			return malformed(i, e, "%v", err)
 		}
 		if e.At < last {
-			return malformed(i, e, "time runs backwards: the event before is at %s", seconds(last))
+			return malformed(i, e, "time runs backwards: the event before is at %s", exactly(last))
 		}
 		last = e.At
 		if err := x.add(i, e); err != nil {

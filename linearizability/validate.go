@@ -150,5 +150,5 @@ func (e *Event) checkGrantless() error {
 
 // malformed says where a history stops being one.
 func malformed(i int, e *Event, format string, args ...any) error {
-	return fmt.Errorf("event %d (line %d of its file: %s c%d %v %v): %s", i, i+2, seconds(e.At), e.Client, e.Op, e.Phase, fmt.Sprintf(format, args...))
+	return fmt.Errorf("event %d (line %d of its file: %s c%d %v %v): %s", i, i+2, exactly(e.At), e.Client, e.Op, e.Phase, fmt.Sprintf(format, args...))
 }

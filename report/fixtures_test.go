@@ -113,7 +113,7 @@ func violating() *harness.Result {
 	}
 	r.Verdict = lin.Verdict{Verdict: lin.Violation, Properties: []lin.Property{
 		{Name: lin.MutualExclusion, Verdict: lin.Violation, Lock: "orders", At: 17050e6, Size: overlap, Count: 1, Events: []int{1, granted, lost},
-			Detail: "c0 believed in grant 1 of lock orders from 0.212s to 18.512s; c1 was granted it (grant 2) at 17.05s: overlap 1.462s"},
+			Detail: "c0 held orders 212ms-18.512s (grant 1); c1 acquired it at 17.05s (grant 2): overlap 1.462s"},
 		{Name: lin.LockLinearizability, Verdict: lin.OK, Detail: "an order of 4 grants fits"},
 		{Name: lin.ProtectedEffectFenced, Verdict: lin.OK, Detail: "no stale access and no lost update in 4 accesses, 1 rejected"},
 		{Name: lin.ProtectedEffectUnfenced, Verdict: lin.NotApplicable, Informational: true, Detail: "no access was recorded"},
