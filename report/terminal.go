@@ -68,7 +68,7 @@ func (t *terminal) part(v *view) {
 	}
 	t.properties(v.properties)
 	if v.coverage != nil {
-		t.heading("went through")
+		t.heading("coverage")
 		t.grid(append(coverageFacts(v.coverage), fact{"unanswered requests", plain.Count(v.counters.Indefinite)}))
 		t.latency(latencyRows(v.coverage, v.ttl))
 	}
