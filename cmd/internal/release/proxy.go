@@ -39,6 +39,9 @@ func newProxy(ctx context.Context, dir string) (*proxy, error) {
 		"GOWORK=off", "GOFLAGS=-mod=mod -modcacherw",
 		"GOPROXY=file://" + filepath.ToSlash(dir) + "," + now.GOPROXY,
 		"GONOSUMDB=" + noSum, "GOPRIVATE=", // which would go past the proxy
+		// A version is the same for ever to the go command, so it keeps an index of its
+		// packages, and would not see one that came since the last rehearsal.
+		"GODEBUG=goindex=0",
 	}}, nil
 }
 
