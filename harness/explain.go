@@ -31,8 +31,8 @@ func Explain(ctx context.Context, subject subjects.Subject, s Scenario) (*Shown,
 // they were told, in the order of the answers, and where the events that the
 // property names stand among these. It is nil where nothing was violated.
 func interleaving(r *Result, ops []StoreOp) []string {
-	events := violating(r)
-	if len(events) == 0 {
+	property := violated(r)
+	if property == nil {
 		return nil
 	}
 	type step struct {
@@ -41,24 +41,23 @@ func interleaving(r *Result, ops []StoreOp) []string {
 	}
 	var told []step
 	involved := map[int]bool{}
-	from, until := int64(-1), int64(0)
-	for _, i := range events {
-		e := &r.History[i]
-		involved[e.Client] = true
+	from := int64(-1)
+	for _, i := range property.Events {
+		involved[r.History[i].Client] = true
 		if began := invokeOf(r.History, i); from < 0 || began < from {
 			from = began
 		}
-		until = max(until, e.At)
 	}
+	// What is asked once the harm is done explains nothing, and may be much.
 	for _, op := range ops {
-		if involved[op.Client] && int64(op.To) >= from && int64(op.From) <= until {
+		if involved[op.Client] && int64(op.To) >= from && int64(op.From) <= property.At {
 			told = append(told, step{int64(op.To), fmt.Sprintf("c%d  %s %s -> %s", op.Client, op.What, op.Key, op.Outcome)})
 		}
 	}
 	if len(told) > mostSteps {
 		told = told[len(told)-mostSteps:]
 	}
-	for _, i := range events {
+	for _, i := range property.Events {
 		e := &r.History[i]
 		told = append(told, step{e.At, fmt.Sprintf("c%d  %s", e.Client, eventWords(e))})
 	}
@@ -70,11 +69,12 @@ func interleaving(r *Result, ops []StoreOp) []string {
 	return steps
 }
 
-// violating are the events of the first violation that counts.
-func violating(r *Result) []int {
-	for _, p := range r.Verdict.Properties {
+// violated is the first property that counts and can show events, or nil.
+func violated(r *Result) *linearizability.Property {
+	for i := range r.Verdict.Properties {
+		p := &r.Verdict.Properties[i]
 		if p.Verdict == linearizability.Violation && !p.Informational && len(p.Events) > 0 {
-			return p.Events
+			return p
 		}
 	}
 	return nil

@@ -67,6 +67,17 @@ func main() {
 }
 `},
 	{imports: "harness", file: "own_test.go", text: ownTest},
+	{imports: "locktest", file: "lock_test.go", text: `package own
+
+import (
+	"testing"
+
+	"` + ourPath + `/locktest"
+	"` + ourPath + `/subjects"
+)
+
+func TestLock(t *testing.T) { locktest.Run(t, subjects.Reference(), locktest.Seeds(20)) }
+`},
 	backend("nats", "nats", "nats keys"),
 	backend("dynamodb", "aws"),
 	backend("kubernetes", "kubernetes"),
